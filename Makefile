@@ -1,0 +1,66 @@
+# One command each; `make` alone lists them. Everything works from a bare clone and needs no root but test-all and bench,
+# which install packages with apt when those are missing.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check format gen lock bench apt clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: set PYTHON to a Python 3.11 or newer"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@# byte code made once: a process that may not write it would compile the sources at every start
+	@$(BIN)/python -m compileall -q edge transcoding gen
+	@touch $@
+
+setup: $(STAMP) ## make the virtual environment with everything
+
+demo: setup ## start two bookstores and the gateway, call through it, and keep running until Ctrl-C
+	@$(BIN)/edge demo $(ARGS)
+
+test: setup ## run the tests that need nothing but Python; ARGS goes to pytest
+	$(BIN)/pytest -m "not all" $(ARGS)
+
+test-all: setup apt ## run every test; installs what it needs with apt
+	$(BIN)/pytest $(ARGS)
+
+check: setup ## format, lint, types, protos, generated code
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python tools/generate.py --googleapis
+	$(BIN)/buf format --diff --exit-code proto
+	$(BIN)/buf lint
+	$(BIN)/python tools/check_breaking.py
+	$(BIN)/python tools/check_generated.py
+
+format: setup ## format the sources and protos
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/buf format --write proto
+
+gen: setup ## generate the stubs from the protos
+	$(BIN)/python tools/generate.py
+
+lock: setup ## pin the dependencies anew, with hashes and without hosts
+	$(BIN)/python tools/lock.py
+
+bench: setup apt ## measure the gateway beside a minimal proxy; ARGS goes to benchmarks/run.py
+	$(BIN)/python -m benchmarks.run $(ARGS)
+
+apt:
+	@command -v h2load >/dev/null && command -v nghttpd >/dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends nghttp2-client nghttp2-server nghttp2; }
+
+clean: ## remove everything that was made
+	rm -rf $(VENV) .build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,227 @@
+"""Refusals of the gateway itself, each with a code, a reason, and words that say what, where and how to mend it.
+
+An upstream's own status is never one of these: it is passed on as it is. `reason` is a value of
+`gateway.v1.ErrorReason` without its prefix (AIP-193). Whatever the message mentions is in `metadata`; neither ever
+holds a secret, a stack or a path of the machine. `cause` is for operators: it goes to log and tap, never to a caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+
+from edge.model.status import Code, Detail, Status
+
+DOMAIN = "gateway.internal"
+"""The `domain` of every `google.rpc.ErrorInfo` of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing that is wrong with a request or a configuration."""
+
+    field: str
+    """The full path of the field, as in `routes[2].matches[0].http.path`."""
+
+    description: str
+    """What is wrong and how to mend it, beginning with a lower-case letter, without a full stop."""
+
+    source: str = ""
+    """Where the field is, as in `edge.yaml:12:7`. Empty when it did not come from a file."""
+
+    def __str__(self) -> str:
+        """Return the violation as a line for people."""
+        place = f"{self.source}: " if self.source else ""
+        return f"{place}{self.field}: {self.description}" if self.field else f"{place}{self.description}"
+
+
+class GatewayError(Exception):
+    """A refusal of the gateway. Subclasses say which; what they all share is here.
+
+    Args:
+        message: What went wrong and how to mend it, for callers.
+        metadata: Whatever the message mentions, for programs.
+        violations: The fields that are wrong.
+        retry_after: Seconds after which another attempt may work, or None.
+        cause: What went wrong, for operators only.
+    """
+
+    code: ClassVar[Code] = Code.INTERNAL
+    reason: ClassVar[str] = "INTERNAL"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        violations: Iterable[Violation] = (),
+        retry_after: float | None = None,
+        cause: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.violations = tuple(violations)
+        self.retry_after = retry_after
+        self.cause = cause
+
+    @property
+    def status(self) -> Status:
+        """The status a caller gets, with ErrorInfo first."""
+        details = [_pack(error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata))]
+        if self.violations:
+            bad_request = error_details_pb2.BadRequest()
+            for violation in self.violations:
+                entry = bad_request.field_violations.add(field=violation.field, description=violation.description)
+                if violation.source:
+                    entry.description = f"{violation.source}: {violation.description}"
+            details.append(_pack(bad_request))
+        if self.retry_after is not None:
+            delay = duration_pb2.Duration()
+            delay.FromNanoseconds(round(self.retry_after * 1e9))
+            details.append(_pack(error_details_pb2.RetryInfo(retry_delay=delay)))
+        return Status(self.code, self.message, tuple(details))
+
+
+def _pack(message: Message) -> Detail:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return Detail(packed.type_url, packed.value)
+
+
+class NoRoute(GatewayError):
+    """No route takes the call."""
+
+    code = Code.UNIMPLEMENTED
+    reason = "NO_ROUTE"
+
+
+class MethodNotFound(GatewayError):
+    """A route takes the call, but its service has no such method."""
+
+    code = Code.UNIMPLEMENTED
+    reason = "METHOD_NOT_FOUND"
+
+
+class NoHealthyEndpoint(GatewayError):
+    """The upstream has no endpoint that takes calls."""
+
+    code = Code.UNAVAILABLE
+    reason = "NO_HEALTHY_ENDPOINT"
+
+
+class UpstreamUnreachable(GatewayError):
+    """The endpoint could not be reached or broke the connection."""
+
+    code = Code.UNAVAILABLE
+    reason = "UPSTREAM_UNREACHABLE"
+
+
+class UpstreamProtocolError(GatewayError):
+    """The endpoint answered with something that is not gRPC, or broke its rules."""
+
+    code = Code.INTERNAL
+    reason = "UPSTREAM_PROTOCOL_ERROR"
+
+
+class MessageTooLarge(GatewayError):
+    """A message is larger than a limit. The message names the limit."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "MESSAGE_TOO_LARGE"
+
+
+class MetadataTooLarge(GatewayError):
+    """The metadata is larger than a limit. The message names the limit."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "METADATA_TOO_LARGE"
+
+
+class ConcurrencyLimited(GatewayError):
+    """As many calls are under way as there may be."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "CONCURRENCY_LIMITED"
+
+
+class DeadlineExceeded(GatewayError):
+    """A time limit has passed. The message says whose."""
+
+    code = Code.DEADLINE_EXCEEDED
+    reason = "DEADLINE"
+
+
+class Draining(GatewayError):
+    """The gateway is shutting down."""
+
+    code = Code.UNAVAILABLE
+    reason = "DRAINING"
+
+
+class InternalError(GatewayError):
+    """Something unexpected went wrong in the gateway. The log has it under the id in the message."""
+
+    code = Code.INTERNAL
+    reason = "INTERNAL"
+
+
+class NotAvailable(GatewayError):
+    """This version of the gateway does not have that yet."""
+
+    code = Code.UNIMPLEMENTED
+    reason = "NOT_AVAILABLE"
+
+
+class InvalidRequest(GatewayError):
+    """A request of the gateway API or a configuration is wrong; `violations` says where."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "INVALID_REQUEST"
+
+    @classmethod
+    def of(cls, violations: Iterable[Violation]) -> InvalidRequest:
+        """Return the error for these violations, with a message that quotes the first and counts the rest."""
+        found = tuple(violations)
+        rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        return cls(f"{found[0]}{rest}", violations=found)
+
+
+class ResourceNotFound(GatewayError):
+    """There is no such resource."""
+
+    code = Code.NOT_FOUND
+    reason = "RESOURCE_NOT_FOUND"
+
+
+class ResourceExists(GatewayError):
+    """There is such a resource already."""
+
+    code = Code.ALREADY_EXISTS
+    reason = "RESOURCE_EXISTS"
+
+
+class EtagMismatch(GatewayError):
+    """The etag is not current."""
+
+    code = Code.ABORTED
+    reason = "ETAG_MISMATCH"
+
+
+class ResourceInUse(GatewayError):
+    """The resource is named by others."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "RESOURCE_IN_USE"
+
+
+class DeclaredInFile(GatewayError):
+    """The resource is declared in a file and changed there."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "DECLARED_IN_FILE"

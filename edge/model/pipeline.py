@@ -1,0 +1,58 @@
+"""What an engine asks of the pipeline, and what others may follow. Both engines use the same one.
+
+    open → (await admission) → pick → forward … → settle
+
+An engine calls `settle` exactly once for each call it has opened, whatever happened, also when `open` raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from edge.model.call import Call, CallFinished, StatusSource
+from edge.model.endpoint import Endpoint
+from edge.model.status import Code
+
+
+class Pipeline(Protocol):
+    """Match, admit, pick, settle: everything about a call that is not bytes."""
+
+    def open(self, call: Call) -> Awaitable[None] | None:
+        """Take the snapshot, match the route, run its admissions.
+
+        Returns:
+            None when the call may go on, else what has to be awaited first.
+
+        Raises:
+            GatewayError: no route takes the call, a policy refused it, or the route answers by itself.
+        """
+        ...
+
+    def pick(self, call: Call, now: float) -> Endpoint:
+        """Choose upstream and endpoint, and lease the endpoint to the call.
+
+        Raises:
+            NoHealthyEndpoint: the upstream has no endpoint that takes calls.
+        """
+        ...
+
+    def settle(
+        self,
+        call: Call,
+        code: Code,
+        message: str = "",
+        *,
+        source: StatusSource = StatusSource.UPSTREAM,
+        endpoint_failed: bool = False,
+    ) -> None:
+        """End the lease and tell telemetry. The second and later times for one call do nothing."""
+        ...
+
+
+class Settled(Protocol):
+    """Somebody who wants to know of finished calls. It must be quick and must not raise."""
+
+    def __call__(self, finished: CallFinished) -> None:
+        """Take the record."""
+        ...

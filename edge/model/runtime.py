@@ -1,0 +1,50 @@
+"""What the gateway API may ask of the running gateway."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from edge.model.config import Configuration
+from edge.model.schema import Method, SchemaSet
+from edge.model.snapshot import Snapshot, SourceState
+from edge.model.watch import Watch
+
+
+class Runtime(Protocol):
+    """The running gateway, as control and admin see it."""
+
+    snapshot: Watch[Snapshot]
+    """The configuration in force."""
+
+    changes: Watch[int]
+    """Counts changes of endpoint states, discovery and descriptors."""
+
+    active_calls: int
+    """The calls under way."""
+
+    total_calls: int
+    """The calls finished since the start."""
+
+    def compile(self, configuration: Configuration) -> Snapshot:
+        """Compile a configuration without putting it in force. Nothing has to be undone when it is dropped.
+
+        Raises:
+            InvalidRequest: it is wrong as a whole, for example two routes tie; the violations name the resources.
+        """
+        ...
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Put a compiled snapshot in force. Calls under way keep theirs."""
+        ...
+
+    def method(self, path: str) -> Method | None:
+        """Return what is known of a method by its path on the wire, or None."""
+        ...
+
+    def schema(self, name: str) -> tuple[SchemaSet, SourceState]:
+        """Return the descriptors of a schema resource in force, by its name, and how learning them goes."""
+        ...
+
+    async def refresh_schema(self, name: str) -> None:
+        """Read the descriptors of a schema resource again now. Failures show in its state and are not raised."""
+        ...

@@ -1,0 +1,249 @@
+"""A configuration compiled for look-ups, and what its parts promise each other.
+
+A snapshot is made off the hot path, validated whole and put in force by swapping one reference. A call takes it once
+and sees no other until it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from edge.model.call import Call
+from edge.model.config import Configuration, DirectResponse, Forward, Redirect, Route
+from edge.model.endpoint import Endpoint
+from edge.model.schema import SchemaSet
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A route that takes a call."""
+
+    plan: RoutePlan
+    """What happens to the call."""
+
+    index: int
+    """The index of the route's match that is met, or -1 for a default route."""
+
+    parameters: Mapping[str, str]
+    """What the path bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A route, or one of its matches, that does not take a call."""
+
+    route: str
+    """The name of the route."""
+
+    index: int
+    """The index of the match, or -1 for a default route."""
+
+    reason: str
+    """The condition that is not met, or the route that is preferred, for people."""
+
+    nearness: int
+    """How many conditions were met before; larger is nearer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Which route takes a call and why, and why the others do not."""
+
+    match: Match | None
+    """The route that takes the call."""
+
+    reasons: tuple[str, ...]
+    """Why it does, one condition each, for people."""
+
+    misses: tuple[Miss, ...]
+    """The others, the nearest first."""
+
+    more_misses: int = 0
+    """How many others were left out."""
+
+
+class RouteTable(Protocol):
+    """Finds the route of a call."""
+
+    def match(self, call: Call) -> Match | None:
+        """Return the most specific match, or None. Does not change the call."""
+        ...
+
+    def explain(self, call: Call, *, max_misses: int = 20) -> Explanation:
+        """Return the same match with its reasons. Slow: it looks at every route."""
+        ...
+
+
+class Admission(Protocol):
+    """A policy compiled for the calls of a route, which looks at metadata only."""
+
+    name: str
+    """The resource name of the policy."""
+
+    def admit(self, call: Call) -> Awaitable[None] | None:
+        """Let the call go on, perhaps with other metadata.
+
+        Returns:
+            None when the call was admitted at once, else what has to be awaited before it goes on.
+
+        Raises:
+            GatewayError: the call is refused.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceState:
+    """How learning from somewhere goes: endpoints from discovery, descriptors from reflection."""
+
+    ok: bool = True
+    """Whether the latest attempt worked."""
+
+    error: str = ""
+    """What went wrong, for people."""
+
+    success_time: float | None = None
+    """When an attempt last worked, in seconds since the epoch. None when none did."""
+
+    failures: int = 0
+    """The failed attempts since then."""
+
+
+class Cluster(Protocol):
+    """The live endpoints of an upstream."""
+
+    name: str
+    """`upstreams/…`."""
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Every endpoint, whether it takes calls or not."""
+        ...
+
+    @property
+    def discovery(self) -> SourceState:
+        """How learning the endpoints goes."""
+        ...
+
+    @property
+    def schema(self) -> SchemaSet:
+        """The descriptors in force; empty when none are known. The last good ones stay when learning fails."""
+        ...
+
+    @property
+    def schema_source(self) -> SourceState:
+        """How learning the descriptors goes."""
+        ...
+
+    def pick(self, call: Call, now: float) -> Endpoint:
+        """Lease an endpoint to the call and count it as active there. `release` ends the lease.
+
+        Raises:
+            NoHealthyEndpoint: none takes calls.
+        """
+        ...
+
+    def release(self, endpoint: Endpoint, *, failed: bool, latency: float) -> None:
+        """End a lease.
+
+        Args:
+            endpoint: What `pick` returned.
+            failed: Whether the call failed for a reason of the endpoint.
+            latency: Seconds the call took.
+        """
+        ...
+
+    def preview(self, call: Call) -> tuple[Endpoint | None, str]:
+        """Return the endpoint the next call would get and how it is chosen, in words. Changes nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamPlan:
+    """An upstream as a route uses it."""
+
+    name: str
+    """`upstreams/…`."""
+
+    weight: int
+    """Its share of the route's calls."""
+
+    cluster: Cluster
+    """Its live endpoints."""
+
+    timeout: float | None = None
+    """The most seconds a unary call may take. None means no limit of the upstream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutePlan:
+    """Everything a call needs to know of its route, resolved when the configuration changed."""
+
+    route: Route
+    """The route."""
+
+    admissions: tuple[Admission, ...] = ()
+    """The policies, in the order in which they run."""
+
+    needs_messages: bool = False
+    """Whether a policy looks at messages."""
+
+    upstreams: tuple[UpstreamPlan, ...] = ()
+    """Where calls go. Empty for a route that answers by itself."""
+
+    single: UpstreamPlan | None = None
+    """The upstream when there is just one with a weight, which spares the draw."""
+
+    max_request_bytes: int
+    """The largest message of a caller."""
+
+    max_response_bytes: int
+    """The largest message of an upstream."""
+
+    unary_timeout: float | None = None
+    """The smallest time limit in seconds of the route and its single upstream for unary calls."""
+
+    unary_timeout_source: str = "route"
+    """Whose that is: `route` or `upstream`."""
+
+    @property
+    def action(self) -> Forward | DirectResponse | Redirect:
+        """What happens to a selected call."""
+        return self.route.action
+
+
+class _NoRoutes:
+    """The table of an empty configuration."""
+
+    def match(self, call: Call) -> Match | None:  # noqa: ARG002 - the protocol's signature
+        return None
+
+    def explain(self, call: Call, *, max_misses: int = 20) -> Explanation:  # noqa: ARG002 - the protocol's signature
+        return Explanation(None, (), ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One compiled configuration."""
+
+    configuration: Configuration = field(default_factory=Configuration)
+    """What it was compiled from."""
+
+    table: RouteTable = field(default_factory=_NoRoutes)
+    """Finds the route of a call."""
+
+    plans: Mapping[str, RoutePlan] = field(default_factory=dict)
+    """The plan of each route, by its name."""
+
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    """The live endpoints of each upstream, by its name."""
+
+    force_time: float = 0.0
+    """When it came into force, in seconds since the epoch."""
+
+    @property
+    def revision(self) -> int:
+        """The number of the configuration's revision."""
+        return self.configuration.revision

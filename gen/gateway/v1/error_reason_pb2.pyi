@@ -1,0 +1,60 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    ERROR_REASON_NO_ROUTE: _ClassVar[ErrorReason]
+    ERROR_REASON_METHOD_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_NO_HEALTHY_ENDPOINT: _ClassVar[ErrorReason]
+    ERROR_REASON_UPSTREAM_UNREACHABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_UPSTREAM_PROTOCOL_ERROR: _ClassVar[ErrorReason]
+    ERROR_REASON_CIRCUIT_OPEN: _ClassVar[ErrorReason]
+    ERROR_REASON_RATE_LIMITED: _ClassVar[ErrorReason]
+    ERROR_REASON_CONCURRENCY_LIMITED: _ClassVar[ErrorReason]
+    ERROR_REASON_MESSAGE_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_METADATA_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_DEADLINE: _ClassVar[ErrorReason]
+    ERROR_REASON_CREDENTIALS_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_CREDENTIALS_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_NOT_ALLOWED: _ClassVar[ErrorReason]
+    ERROR_REASON_TRANSCODING_FAILED: _ClassVar[ErrorReason]
+    ERROR_REASON_DIRECT_RESPONSE: _ClassVar[ErrorReason]
+    ERROR_REASON_DRAINING: _ClassVar[ErrorReason]
+    ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
+    ERROR_REASON_NOT_AVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_INVALID_REQUEST: _ClassVar[ErrorReason]
+    ERROR_REASON_RESOURCE_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_RESOURCE_EXISTS: _ClassVar[ErrorReason]
+    ERROR_REASON_ETAG_MISMATCH: _ClassVar[ErrorReason]
+    ERROR_REASON_RESOURCE_IN_USE: _ClassVar[ErrorReason]
+    ERROR_REASON_DECLARED_IN_FILE: _ClassVar[ErrorReason]
+ERROR_REASON_UNSPECIFIED: ErrorReason
+ERROR_REASON_NO_ROUTE: ErrorReason
+ERROR_REASON_METHOD_NOT_FOUND: ErrorReason
+ERROR_REASON_NO_HEALTHY_ENDPOINT: ErrorReason
+ERROR_REASON_UPSTREAM_UNREACHABLE: ErrorReason
+ERROR_REASON_UPSTREAM_PROTOCOL_ERROR: ErrorReason
+ERROR_REASON_CIRCUIT_OPEN: ErrorReason
+ERROR_REASON_RATE_LIMITED: ErrorReason
+ERROR_REASON_CONCURRENCY_LIMITED: ErrorReason
+ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason
+ERROR_REASON_METADATA_TOO_LARGE: ErrorReason
+ERROR_REASON_DEADLINE: ErrorReason
+ERROR_REASON_CREDENTIALS_MISSING: ErrorReason
+ERROR_REASON_CREDENTIALS_INVALID: ErrorReason
+ERROR_REASON_NOT_ALLOWED: ErrorReason
+ERROR_REASON_TRANSCODING_FAILED: ErrorReason
+ERROR_REASON_DIRECT_RESPONSE: ErrorReason
+ERROR_REASON_DRAINING: ErrorReason
+ERROR_REASON_INTERNAL: ErrorReason
+ERROR_REASON_NOT_AVAILABLE: ErrorReason
+ERROR_REASON_INVALID_REQUEST: ErrorReason
+ERROR_REASON_RESOURCE_NOT_FOUND: ErrorReason
+ERROR_REASON_RESOURCE_EXISTS: ErrorReason
+ERROR_REASON_ETAG_MISMATCH: ErrorReason
+ERROR_REASON_RESOURCE_IN_USE: ErrorReason
+ERROR_REASON_DECLARED_IN_FILE: ErrorReason
