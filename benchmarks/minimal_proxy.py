@@ -57,7 +57,7 @@ def streaming(call: Any) -> Callable[[Any, Any], Awaitable[None]]:
     async def handle(_: Any, context: Any) -> None:
         metadata = [pair for pair in context.invocation_metadata() if pair[0] not in RESERVED]
         upstream = call(timeout=context.time_remaining(), metadata=metadata)
-        requests = asyncio.ensure_future(pump(context, upstream))
+        requests = asyncio.get_running_loop().create_task(pump(context, upstream))
         try:
             initial = await upstream.initial_metadata()
             await context.send_initial_metadata(tuple(initial))
@@ -84,6 +84,7 @@ class Proxy(grpc.GenericRpcHandler):
         self._handlers: dict[str, Any] = {}
 
     def service(self, handler_call_details: Any) -> Any:
+        """Return the handler of a method."""
         method = handler_call_details.method
         handler = self._handlers.get(method)
         if handler is None:

@@ -1,7 +1,7 @@
 """Tasks with an owner.
 
-`asyncio.create_task` keeps no reference to its task, which may then vanish in the middle, and nobody hears of its failure.
-A `Tasks` keeps its tasks, logs what they fail with, and cancels and awaits them when it is closed.
+`asyncio.create_task` keeps no reference to its task, which may then vanish in the middle, and nobody hears of its
+failure. A `Tasks` keeps its tasks, logs what they fail with, and cancels and awaits them when it is closed.
 """
 
 from __future__ import annotations
@@ -37,9 +37,22 @@ class Tasks:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("background task %s failed", task.get_name(), exc_info=error)
 
+    @classmethod
+    def detached(cls, coroutine: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
+        """Run a short `coroutine` that outlives its caller, such as a close. The process owns it."""
+        return _PROCESS.spawn(coroutine, name=name)
+
+    @classmethod
+    async def close_detached(cls) -> None:
+        """Wait for what was detached; the last thing a process does."""
+        await asyncio.gather(*tuple(_PROCESS._tasks), return_exceptions=True)
+
     async def close(self) -> None:
         """Cancel every task and wait until all have ended."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+_PROCESS = Tasks()

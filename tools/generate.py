@@ -27,11 +27,11 @@ SOURCES = (
 )
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Generate what the command line asks for and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--googleapis", action="store_true", help="only copy the google/* protos to .build/")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     copy_googleapis()
     if arguments.googleapis:
         return 0

@@ -417,6 +417,12 @@ class ServerSettings:
     trusted_proxies: tuple[str, ...] = ()
     """The networks whose `x-forwarded-*` headers are believed."""
 
+    compression_level: int = 0
+    """How much work is put into compressing messages to callers that accept it, 1 to 3. 0 means none."""
+
+    compression_min_bytes: int = 1024
+    """The smallest message to callers that is compressed."""
+
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
 

@@ -157,6 +157,16 @@ class DeadlineExceeded(GatewayError):
     reason = "DEADLINE"
 
 
+class DirectReply(GatewayError):
+    """The route answers by itself, with the code it says. OK is an answer too: an empty message."""
+
+    reason = "DIRECT_RESPONSE"
+
+    def __init__(self, code: Code, message: str, *, route: str) -> None:
+        super().__init__(message, metadata={"route": route})
+        self.code = code  # type: ignore[misc] # the one refusal whose code is not known by its class
+
+
 class Draining(GatewayError):
     """The gateway is shutting down."""
 

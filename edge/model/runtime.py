@@ -19,11 +19,15 @@ class Runtime(Protocol):
     changes: Watch[int]
     """Counts changes of endpoint states, discovery and descriptors."""
 
-    active_calls: int
-    """The calls under way."""
+    @property
+    def active_calls(self) -> int:
+        """The calls under way."""
+        ...
 
-    total_calls: int
-    """The calls finished since the start."""
+    @property
+    def total_calls(self) -> int:
+        """The calls finished since the start."""
+        ...
 
     def compile(self, configuration: Configuration) -> Snapshot:
         """Compile a configuration without putting it in force. Nothing has to be undone when it is dropped.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from edge.model.call import Call
-from edge.model.config import Configuration, DirectResponse, Forward, Redirect, Route
+from edge.model.config import Configuration, DirectResponse, Forward, HeaderChange, Redirect, Route
 from edge.model.endpoint import Endpoint
 from edge.model.schema import SchemaSet
 
@@ -186,6 +186,9 @@ class RoutePlan:
 
     admissions: tuple[Admission, ...] = ()
     """The policies, in the order in which they run."""
+
+    response_changes: tuple[HeaderChange, ...] = ()
+    """What is done to the initial metadata of answers, in order."""
 
     needs_messages: bool = False
     """Whether a policy looks at messages."""

@@ -12,20 +12,40 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ServerConfig(_message.Message):
-    __slots__ = ("listeners", "admin", "workers", "drain_timeout", "limits", "trusted_proxies")
+    __slots__ = ("listeners", "admin", "workers", "drain_timeout", "limits", "trusted_proxies", "response_compression")
     LISTENERS_FIELD_NUMBER: _ClassVar[int]
     ADMIN_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
     DRAIN_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     TRUSTED_PROXIES_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_COMPRESSION_FIELD_NUMBER: _ClassVar[int]
     listeners: _containers.RepeatedCompositeFieldContainer[Listener]
     admin: AdminListener
     workers: int
     drain_timeout: _duration_pb2.Duration
     limits: Limits
     trusted_proxies: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, listeners: _Optional[_Iterable[_Union[Listener, _Mapping]]] = ..., admin: _Optional[_Union[AdminListener, _Mapping]] = ..., workers: _Optional[int] = ..., drain_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., trusted_proxies: _Optional[_Iterable[str]] = ...) -> None: ...
+    response_compression: ResponseCompression
+    def __init__(self, listeners: _Optional[_Iterable[_Union[Listener, _Mapping]]] = ..., admin: _Optional[_Union[AdminListener, _Mapping]] = ..., workers: _Optional[int] = ..., drain_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., trusted_proxies: _Optional[_Iterable[str]] = ..., response_compression: _Optional[_Union[ResponseCompression, _Mapping]] = ...) -> None: ...
+
+class ResponseCompression(_message.Message):
+    __slots__ = ("level", "min_message_bytes")
+    class Level(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        LEVEL_UNSPECIFIED: _ClassVar[ResponseCompression.Level]
+        LEVEL_LOW: _ClassVar[ResponseCompression.Level]
+        LEVEL_MEDIUM: _ClassVar[ResponseCompression.Level]
+        LEVEL_HIGH: _ClassVar[ResponseCompression.Level]
+    LEVEL_UNSPECIFIED: ResponseCompression.Level
+    LEVEL_LOW: ResponseCompression.Level
+    LEVEL_MEDIUM: ResponseCompression.Level
+    LEVEL_HIGH: ResponseCompression.Level
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    MIN_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    level: ResponseCompression.Level
+    min_message_bytes: int
+    def __init__(self, level: _Optional[_Union[ResponseCompression.Level, str]] = ..., min_message_bytes: _Optional[int] = ...) -> None: ...
 
 class Listener(_message.Message):
     __slots__ = ("name", "address", "protocol", "tls", "proxy_protocol_from")

@@ -1,0 +1,176 @@
+"""How endpoints, upstreams and the gateway are, in words and as messages. Pure: the time is passed in.
+
+An upstream is
+
+    HEALTHY    all its endpoints take calls, and learning endpoints and descriptors works
+    DEGRADED   some endpoint takes calls, but something is wrong
+    UNHEALTHY  no endpoint takes calls
+
+and the gateway is UNHEALTHY when it serves no calls at all, DEGRADED when anything else is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from edge.admin.records import timestamp
+from edge.model.endpoint import Endpoint, EndpointState
+from edge.model.snapshot import Cluster, Snapshot, SourceState
+from gateway.v1 import endpoint_pb2, health_service_pb2
+
+State = health_service_pb2.GatewayHealth.State
+HEALTHY = health_service_pb2.GatewayHealth.STATE_HEALTHY
+DEGRADED = health_service_pb2.GatewayHealth.STATE_DEGRADED
+UNHEALTHY = health_service_pb2.GatewayHealth.STATE_UNHEALTHY
+
+_USABLE = frozenset((EndpointState.ACTIVE, EndpointState.CONNECTING))
+_QUOTED = 5
+"""The most endpoints or upstreams that are named in a reason."""
+
+
+def usable(cluster: Cluster) -> bool:
+    """Whether at least one endpoint takes calls."""
+    return any(endpoint.state in _USABLE for endpoint in cluster.endpoints)
+
+
+def configured(snapshot: Snapshot) -> bool:
+    """Whether a configuration has come into force since the start."""
+    return snapshot.force_time > 0.0
+
+
+def endpoint_name(upstream: str, endpoint: Endpoint) -> str:
+    """Return the resource name."""
+    return f"{upstream}/endpoints/{endpoint.id}"
+
+
+def endpoint_message(upstream: str, endpoint: Endpoint, *, counters: bool = True) -> endpoint_pb2.Endpoint:
+    """Return an endpoint as a message, with its counters or, to see whether anything else has changed, without."""
+    result = endpoint_pb2.Endpoint(
+        name=endpoint_name(upstream, endpoint),
+        address=endpoint.address,
+        weight=endpoint.weight,
+        zone=endpoint.zone,
+        state=f"STATE_{endpoint.state.value}",
+        reason=endpoint.reason,
+        state_time=timestamp(endpoint.state_time),
+    )
+    if counters:
+        result.active_calls = endpoint.active
+        result.total_calls = endpoint.total
+        result.failed_calls = endpoint.failed
+    return result
+
+
+def source_message(source: SourceState) -> health_service_pb2.SourceHealth:
+    """Return how learning goes. It is DEGRADED while what was learnt before is still there."""
+    result = health_service_pb2.SourceHealth(
+        state=HEALTHY if source.ok else UNHEALTHY if source.success_time is None else DEGRADED,
+        error=source.error,
+        failures=source.failures,
+    )
+    if source.success_time is not None:
+        result.success_time.CopyFrom(timestamp(source.success_time))
+    return result
+
+
+def upstream_message(cluster: Cluster, *, counters: bool = True) -> health_service_pb2.UpstreamHealth:
+    """Return the health of an upstream."""
+    state, reason = _upstream_state(cluster)
+    return health_service_pb2.UpstreamHealth(
+        upstream=cluster.name,
+        state=state,
+        reason=reason,
+        endpoints=[
+            endpoint_message(cluster.name, endpoint, counters=counters)
+            for endpoint in sorted(cluster.endpoints, key=lambda endpoint: endpoint.address)
+        ],
+        discovery=source_message(cluster.discovery),
+        schema=source_message(cluster.schema_source),
+        services=sorted(cluster.schema.services),
+    )
+
+
+def gateway_message(
+    snapshot: Snapshot,
+    *,
+    draining: bool,
+    config_error: tuple[str, float] | None,
+    only: str = "",
+    counters: bool = True,
+) -> health_service_pb2.GatewayHealth:
+    """Return the health of the gateway, without `read_time`.
+
+    Args:
+        snapshot: The configuration in force.
+        draining: Whether the gateway takes no new calls.
+        config_error: Why the latest configuration was refused, and when, or None.
+        only: The one upstream to show. The state is that of the whole gateway all the same.
+        counters: Whether to show the counters of endpoints.
+    """
+    clusters = [snapshot.clusters[name] for name in sorted(snapshot.clusters)]
+    state, reason = _gateway_state(snapshot, clusters, draining=draining, config_error=config_error)
+    result = health_service_pb2.GatewayHealth(
+        state=state,
+        reason=reason,
+        config_revision=snapshot.revision,
+        upstreams=[
+            upstream_message(cluster, counters=counters) for cluster in clusters if not only or cluster.name == only
+        ],
+    )
+    if config_error is not None:
+        result.config_error = config_error[0]
+        result.config_error_time.CopyFrom(timestamp(config_error[1]))
+    return result
+
+
+def _upstream_state(cluster: Cluster) -> tuple[State, str]:
+    endpoints = cluster.endpoints
+    unusable = [endpoint for endpoint in endpoints if endpoint.state not in _USABLE]
+    state = HEALTHY
+    reasons = []
+    if not endpoints:
+        state = UNHEALTHY
+        reasons.append("there are no endpoints")
+    elif unusable:
+        state = UNHEALTHY if len(unusable) == len(endpoints) else DEGRADED
+        quoted = _quoted(f"{endpoint.address} {_why(endpoint)}" for endpoint in unusable)
+        reasons.append(f"{len(unusable)} of {len(endpoints)} endpoints take no calls: {quoted}")
+    for what, source in (("discovery", cluster.discovery), ("descriptors", cluster.schema_source)):
+        if not source.ok:
+            state = DEGRADED if state == HEALTHY else state
+            reasons.append(f"{what}: {source.error or 'the latest attempt failed'}")
+    return state, "; ".join(reasons)
+
+
+def _why(endpoint: Endpoint) -> str:
+    state = endpoint.state.value.lower()
+    return f"is {state} ({endpoint.reason})" if endpoint.reason else f"is {state}"
+
+
+def _gateway_state(
+    snapshot: Snapshot, clusters: Sequence[Cluster], *, draining: bool, config_error: tuple[str, float] | None
+) -> tuple[State, str]:
+    state = HEALTHY
+    reasons = []
+    if draining:
+        state = UNHEALTHY
+        reasons.append("the gateway is draining and takes no new calls")
+    if not configured(snapshot):
+        state = UNHEALTHY
+        reasons.append("no configuration is in force yet")
+    if config_error is not None:
+        state = max(state, DEGRADED)
+        reasons.append(f"the latest configuration was refused: {config_error[0]}")
+    troubled = [(cluster, *_upstream_state(cluster)) for cluster in clusters]
+    troubled = [entry for entry in troubled if entry[1] != HEALTHY]
+    if troubled:
+        dead = sum(upstream == UNHEALTHY for _, upstream, _ in troubled)
+        state = max(state, UNHEALTHY if dead == len(clusters) else DEGRADED)
+        reasons.append(_quoted((f"{cluster.name}: {reason}" for cluster, _, reason in troubled), "; "))
+    return state, "; ".join(reasons)
+
+
+def _quoted(entries: Iterable[str], separator: str = ", ") -> str:
+    found = list(entries)
+    rest = len(found) - _QUOTED
+    return separator.join(found[:_QUOTED]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,10 @@
+"""How an endpoint is chosen among those that take calls.
+
+A balancer is made anew whenever that set changes and knows nothing of health, connections or wires. `pick` is on the
+path of every call: no allocation, no lock, no clock (the time is an argument).
+"""
+
+from edge.balancing.base import Balancer
+from edge.balancing.round_robin import RoundRobin
+
+__all__ = ["Balancer", "RoundRobin"]

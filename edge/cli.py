@@ -1,0 +1,251 @@
+"""The command line `edge`: names, options and help. What a command does is in `edge.commands`, imported when called."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from edge import __version__
+from edge.commands.terminal import ExitCode, Failure, facts, write
+
+_HELP = """edge: a gRPC-first gateway, and the commands to run and manage it.
+
+**Exit codes**: 0 it worked · 1 the configuration or the request is wrong and was refused · 2 the command was used
+wrongly · 3 the gateway cannot be reached · 4 there is no such resource · 5 explain: no route takes the call ·
+130 Ctrl-C.
+
+**Example**: `edge serve --config edge.yaml`, then `edge get routes` in another terminal.
+"""
+
+
+class _Group(TyperGroup):
+    """Shows failures the same way whichever command they come from."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Failure as failure:
+            failure.show()
+            raise typer.Exit(int(failure.code)) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    help=_HELP,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _address(value: str) -> str:
+    """Return the address to connect to; `9090` and `:9090` mean this machine."""
+    if value.startswith(("unix:", "dns:", "ipv4:", "ipv6:")):
+        return value
+    host, _, port = value.rpartition(":")
+    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536) or "/" in host:
+        raise typer.BadParameter("give host and port, as in 127.0.0.1:9090, or unix:/path")
+    return f"{host or '127.0.0.1'}:{port}"
+
+
+def _format(value: str) -> str:
+    if value not in {"table", "json", "yaml"}:
+        raise typer.BadParameter("give table, json or yaml")
+    return value
+
+
+Address = Annotated[
+    str,
+    typer.Option("--address", "-a", envvar="EDGE_ADDRESS", callback=_address, help="The gateway's operations port."),
+]
+Output = Annotated[str, typer.Option("--output", "-o", callback=_format, help="table, json or yaml.")]
+HERE = "127.0.0.1:9090"
+
+
+@app.command()
+def serve(
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", envvar="EDGE_CONFIG", help="The configuration, YAML or JSON.")
+    ] = None,
+    ready_file: Annotated[Path | None, typer.Option(help="A file to write when the gateway takes calls.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+) -> None:
+    """Run a gateway until Ctrl-C.
+
+    Example: `edge serve --config edge.yaml`
+    """
+    from edge.commands import files
+
+    if log_level is not None and log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise typer.BadParameter("give debug, info, warning or error", param_hint="--log-level")
+    level = log_level.upper() if log_level is not None else None
+    raise typer.Exit(files.serve(config, ready_file=ready_file, log_level=level))
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The configurations to check.")],
+) -> None:
+    """Check configuration files without a gateway.
+
+    Example: `edge validate edge.yaml`
+    """
+    from edge.commands import files as command
+
+    command.validate(files)
+
+
+@app.command()
+def apply(
+    files: Annotated[list[str], typer.Option("--file", "-f", help="YAML or JSON; `-` reads standard input.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Delete what is not in the files.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and show the changes, but change nothing.")] = False,
+    address: Address = HERE,
+    output: Output = "table",
+) -> None:
+    """Put resources in force: all of them, or none when one is wrong. Others stay unless `--replace` is given.
+
+    Example: `edge apply -f routes.yaml --dry-run`
+    """
+    from edge.commands import apply as command
+    from edge.commands.show import Format
+
+    command.run(address, files, Format(output), replace=replace, dry_run=dry_run)
+
+
+@app.command()
+def get(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="routes, upstreams, policies, consumers, schemas, endpoints, health, config or server; "
+            "`route` and `rt` are routes, too."
+        ),
+    ],
+    name: Annotated[str | None, typer.Argument(help="One of them; for endpoints and health an upstream.")] = None,
+    address: Address = HERE,
+    output: Output = "table",
+) -> None:
+    """Show resources, or what the gateway knows of itself.
+
+    Example: `edge get routes`, `edge get endpoints upstreams/bookstore`, `edge get route checkout -o yaml`
+    """
+    from edge.commands import get as command
+    from edge.commands.show import Format
+
+    command.run(address, kind, name, Format(output))
+
+
+@app.command()
+def describe(
+    kind: Annotated[str, typer.Argument(help="route, upstream, policy, consumer, schema or endpoint.")],
+    name: Annotated[str | None, typer.Argument(help="Which one.")] = None,
+    address: Address = HERE,
+    output: Output = "table",
+) -> None:
+    """Show one resource with who uses it and how it does.
+
+    Example: `edge describe upstream bookstore`
+    """
+    from edge.commands import describe as command
+    from edge.commands.show import Format
+
+    command.run(address, kind, name, Format(output))
+
+
+@app.command()
+def explain(
+    call: Annotated[str, typer.Argument(metavar="METHOD_OR_PATH", help="A gRPC method or an HTTP path.")],
+    verb: Annotated[str, typer.Option("--verb", "-X", help="The HTTP verb; leave it out for gRPC.")] = "",
+    host: Annotated[str, typer.Option(help="The host the call is addressed to.")] = "",
+    header: Annotated[list[str] | None, typer.Option("--header", "-H", help="A header, as in `name:value`.")] = None,
+    misses: Annotated[int, typer.Option(min=0, max=1000, help="The most other routes to show; 0 means 20.")] = 0,
+    address: Address = HERE,
+    output: Output = "table",
+) -> None:
+    """Say which route takes a call, and why the others do not. No call is made.
+
+    Example: `edge explain bookstore.v1.BookstoreService/GetBook`, `edge explain /v1/books/1 --verb GET`
+    """
+    from edge.commands import explain as command
+    from edge.commands.show import Format
+
+    if not command.run(address, call, Format(output), verb=verb, host=host, headers=header or [], misses=misses):
+        raise typer.Exit(int(ExitCode.NO_ROUTE))
+
+
+@app.command()
+def tap(
+    route: Annotated[str, typer.Option(help="Only calls of this route.")] = "",
+    upstream: Annotated[str, typer.Option(help="Only calls to this upstream.")] = "",
+    method: Annotated[str, typer.Option(help="Only methods that begin with this, as in `/bookstore.v1.`.")] = "",
+    errors: Annotated[bool, typer.Option("--errors", help="Only calls that did not end with OK.")] = False,
+    code: Annotated[list[str] | None, typer.Option(help="Only this status, as in 14 or UNAVAILABLE.")] = None,
+    min_duration: Annotated[str, typer.Option(help="Only calls that took as long, as in 100ms.")] = "",
+    count: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="End after this many calls.")] = 0,
+    address: Address = HERE,
+    output: Output = "table",
+) -> None:
+    """Show calls as they finish, until Ctrl-C.
+
+    Example: `edge tap --errors --min-duration 100ms`
+    """
+    from edge.commands import tap as command
+    from edge.commands.show import Format
+    from gateway.v1.admin_service_pb2 import TapCallsRequest
+
+    if output == "yaml":
+        raise typer.BadParameter("give table or json", param_hint="--output")
+    chosen = command.filter_of(
+        route=route, upstream=upstream, method=method, errors=errors, codes=code or [], min_duration=min_duration
+    )
+    command.run(address, TapCallsRequest(filter=chosen, max_calls=count), Format(output))
+
+
+@app.command()
+def version(output: Output = "table") -> None:
+    """Show the versions of the software and of what it is built on.
+
+    Example: `edge version -o json`
+    """
+    packages = ("grpcio", "protobuf")
+    versions = {"edge": __version__, **{name: metadata.version(name) for name in packages}}
+    versions["python"] = platform.python_version()
+    if output == "json":
+        import json
+
+        write(json.dumps(versions, indent=2))
+    elif output == "yaml":
+        write("\n".join(f"{name}: '{number}'" for name, number in versions.items()))
+    else:
+        facts(versions.items())
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Show the calls and stop, instead of running on.")] = False,
+) -> None:
+    """Run two example services behind a gateway, and show calls going through.
+
+    Example: `edge demo --once`
+    """
+    from edge import demo as command
+
+    raise typer.Exit(command.run(once=once))
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="edge")
+
+
+if __name__ == "__main__":
+    main()

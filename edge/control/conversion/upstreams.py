@@ -1,0 +1,159 @@
+"""Upstreams: proto → model."""
+
+from __future__ import annotations
+
+import ssl
+
+from edge.control.conversion import checks
+from edge.control.conversion.scope import Scope
+from edge.model.config import (
+    Compression,
+    ConnectionSettings,
+    StaticDiscovery,
+    Upstream,
+    UpstreamProtocol,
+    UpstreamTls,
+)
+from edge.model.endpoint import EndpointAddress
+from gateway.v1 import upstream_pb2
+
+_MOST_CONNECTIONS = 64
+_MOST_WEIGHT = 1_000_000
+
+_COMPRESSION = {
+    upstream_pb2.Upstream.COMPRESSION_UNSPECIFIED: Compression.AS_CALLER,
+    upstream_pb2.Upstream.COMPRESSION_NONE: Compression.NONE,
+    upstream_pb2.Upstream.COMPRESSION_GZIP: Compression.GZIP,
+    upstream_pb2.Upstream.COMPRESSION_DEFLATE: Compression.DEFLATE,
+}
+
+_PROTOCOL = {
+    upstream_pb2.Upstream.PROTOCOL_UNSPECIFIED: UpstreamProtocol.GRPC,
+    upstream_pb2.Upstream.PROTOCOL_GRPC: UpstreamProtocol.GRPC,
+    upstream_pb2.Upstream.PROTOCOL_HTTP: UpstreamProtocol.HTTP,
+}
+
+
+def convert_upstream(upstream: upstream_pb2.Upstream, scope: Scope) -> Upstream:
+    """Return the upstream for the model. It means something only when nothing was refused."""
+    if upstream.WhichOneof("discovery") is None:
+        scope.field("discovery").refuse("the upstream has no endpoints; add `static: {endpoints: [{address: …}]}`")
+    if upstream.protocol not in _PROTOCOL:
+        scope.field("protocol").refuse(f"{upstream.protocol} is not known")
+    if upstream.compression not in _COMPRESSION:
+        scope.field("compression").refuse(f"{upstream.compression} is not known")
+    interval = 60.0
+    if upstream.reflection.HasField("refresh_interval"):
+        interval = checks.seconds(
+            upstream.reflection.refresh_interval, scope.field("reflection").field("refresh_interval"), least=1.0
+        )
+    return Upstream(
+        name=upstream.name,
+        protocol=_PROTOCOL.get(upstream.protocol, UpstreamProtocol.GRPC),
+        discovery=_static(upstream, scope.field("static")),
+        tls=_tls(upstream.tls, scope.field("tls")) if upstream.HasField("tls") else None,
+        connection=_connection(upstream.connection, scope.field("connection")),
+        timeout=checks.seconds(upstream.timeout, scope.field("timeout")) if upstream.HasField("timeout") else None,
+        compression=_COMPRESSION.get(upstream.compression, Compression.AS_CALLER),
+        authority=_authority(upstream.authority, scope.field("authority")),
+        schema=upstream.schema,
+        reflection=not upstream.reflection.disabled,
+        reflection_interval=interval,
+    )
+
+
+def _static(upstream: upstream_pb2.Upstream, scope: Scope) -> StaticDiscovery:
+    if not upstream.HasField("static"):
+        return StaticDiscovery(endpoints=())
+    scope = scope.field("endpoints")
+    if not upstream.static.endpoints:
+        scope.refuse('an endpoint is missing, as in `{address: "127.0.0.1:50051"}`')
+    endpoints = []
+    for index, endpoint in enumerate(upstream.static.endpoints):
+        place = scope.index(index)
+        weight = endpoint.weight if endpoint.HasField("weight") else 1
+        if not 1 <= weight <= _MOST_WEIGHT:
+            place.field("weight").refuse(
+                f"has to be from 1 to {_MOST_WEIGHT}; leave out an endpoint that is to get no calls"
+            )
+        checks.address(endpoint.address, place.field("address"))
+        endpoints.append(EndpointAddress(endpoint.address, weight, endpoint.zone))
+    checks.no_repeats(
+        (endpoint.address, scope.index(index).field("address")) for index, endpoint in enumerate(endpoints)
+    )
+    return StaticDiscovery(endpoints=tuple(endpoints))
+
+
+def _connection(connection: upstream_pb2.Connection, scope: Scope) -> ConnectionSettings:
+    default = ConnectionSettings()
+    if connection.connections_per_endpoint > _MOST_CONNECTIONS:
+        scope.field("connections_per_endpoint").refuse(f"may be at most {_MOST_CONNECTIONS}")
+
+    def seconds(field: str, otherwise: float, least: float, most: float) -> float:
+        if not connection.HasField(field):
+            return otherwise
+        return checks.seconds(getattr(connection, field), scope.field(field), least=least, most=most)
+
+    if connection.HasField("keepalive_timeout") and not connection.HasField("keepalive_time"):
+        scope.field("keepalive_timeout").refuse("needs `keepalive_time`, without which no pings are sent")
+    return ConnectionSettings(
+        connections_per_endpoint=connection.connections_per_endpoint or default.connections_per_endpoint,
+        connect_timeout=seconds("connect_timeout", default.connect_timeout, 0.001, 600.0),
+        max_backoff=seconds("max_backoff", default.max_backoff, 0.1, 3600.0),
+        keepalive_time=seconds("keepalive_time", 0.0, 1.0, 86400.0) or None,
+        keepalive_timeout=seconds("keepalive_timeout", default.keepalive_timeout, 0.001, 3600.0),
+        warm_up=connection.warm_up if connection.HasField("warm_up") else default.warm_up,
+    )
+
+
+def _authority(authority: str, scope: Scope) -> str:
+    if authority.rpartition(":")[2].isdigit() and not authority.endswith("]"):
+        return checks.address(authority, scope)
+    return checks.host(authority, scope) if authority else ""
+
+
+def _tls(tls: upstream_pb2.UpstreamTls, scope: Scope) -> UpstreamTls:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if tls.ca_file:
+        _load_authorities(context, tls.ca_file, scope.field("ca_file"))
+    if tls.cert_file and not tls.key_file:
+        scope.field("key_file").refuse("is needed with `cert_file`")
+    elif tls.key_file and not tls.cert_file:
+        scope.field("cert_file").refuse("is needed with `key_file`")
+    elif tls.cert_file and _load_authorities(context, tls.cert_file, scope.field("cert_file")):
+        _load_key(context, tls.cert_file, tls.key_file, scope.field("key_file"))
+    if tls.server_name:
+        checks.host(tls.server_name, scope.field("server_name"))
+    return UpstreamTls(
+        ca_file=tls.ca_file, cert_file=tls.cert_file, key_file=tls.key_file, server_name=tls.server_name.lower()
+    )
+
+
+def _load_authorities(context: ssl.SSLContext, path: str, scope: Scope) -> bool:
+    """Read certificates, which serves to check a chain too. Say what is wrong by the field, never by the contents."""
+    try:
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        scope.refuse("the file holds no certificate in PEM")
+    except (OSError, ValueError) as error:
+        scope.refuse(f"the file cannot be read: {_reason(error)}")
+    else:
+        return True
+    return False
+
+
+def _load_key(context: ssl.SSLContext, cert_file: str, key_file: str, scope: Scope) -> None:
+    def no_password() -> str:
+        raise PermissionError(0, "it is encrypted; the gateway asks nobody for a password")
+
+    try:
+        context.load_cert_chain(cert_file, key_file, password=no_password)
+    except ssl.SSLError as error:
+        mismatch = error.reason == "KEY_VALUES_MISMATCH"
+        scope.refuse("does not belong to the certificate" if mismatch else "the file holds no private key in PEM")
+    except (OSError, ValueError) as error:
+        scope.refuse(f"the file cannot be read: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or "it is no path of a file"

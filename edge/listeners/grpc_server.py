@@ -1,0 +1,82 @@
+"""A grpc.aio server on one address, with the limits of the gateway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from edge.model.config import Limits
+
+MESSAGE_CEILING_FACTOR = 4
+"""How many times the largest allowed message grpc.aio accepts: the proxy itself refuses what is over the limit, with its
+name; this only bounds the memory of what is far over."""
+
+
+class ListenError(Exception):
+    """An address could not be bound; the text says which and why."""
+
+
+class GrpcServer:
+    """A server that is bound before it serves, so that a taken port shows before anything is started.
+
+    Args:
+        address: Host and port, or `unix:/path`. Port 0 takes a free one.
+        limits: The limits of the gateway.
+        proxied: Whether messages are checked by the proxy, which needs a margin above its limit.
+        compression_level: How much work is put into compressing messages, 1 to 3; 0 for none. grpc chooses an algorithm
+            that the caller accepts.
+    """
+
+    def __init__(self, address: str, limits: Limits, *, proxied: bool, compression_level: int = 0) -> None:
+        factor = MESSAGE_CEILING_FACTOR if proxied else 1
+        options: list[tuple[str, Any]] = [
+            ("grpc.max_receive_message_length", min(limits.max_message_bytes * factor, 2**31 - 1)),
+            ("grpc.max_send_message_length", -1),
+            # equal, because between the two grpc refuses at random
+            ("grpc.max_metadata_size", limits.max_metadata_bytes),
+            ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),
+            ("grpc.max_concurrent_streams", limits.max_concurrent_streams),
+            # a second gateway on the same port is a mistake that would go unseen
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_connection_age_grace_ms", _milliseconds(limits.connection_grace)),
+        ]
+        if compression_level:
+            options.append(("grpc.default_compression_level", compression_level))
+        if limits.max_connection_age is not None:
+            options.append(("grpc.max_connection_age_ms", _milliseconds(limits.max_connection_age)))
+        if limits.max_connection_idle is not None:
+            options.append(("grpc.max_connection_idle_ms", _milliseconds(limits.max_connection_idle)))
+        self.server = grpc.aio.server(options=options)
+        self.address = _bind(self.server, address)
+
+    async def start(self) -> None:
+        """Take calls."""
+        await self.server.start()
+
+    async def stop(self, grace: float) -> None:
+        """Send GOAWAY, wait up to `grace` seconds for the calls under way, end those that are left."""
+        await self.server.stop(grace)
+
+
+def _bind(server: grpc.aio.Server, address: str) -> str:
+    """Bind and return the address with the real port.
+
+    Raises:
+        ListenError: the address is taken or not ours.
+    """
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ListenError(
+            f"cannot listen on {address}: it is in use by another process, or not an address of this machine"
+        ) from error
+    if address.startswith("unix:"):
+        return address
+    host = address.rpartition(":")[0]
+    return f"{host}:{port}"
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

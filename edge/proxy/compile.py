@@ -1,0 +1,59 @@
+"""A configuration becomes a snapshot: every reference resolved, every list made, nothing left to look up by name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from edge.model.config import Configuration, Forward, Limits, Route
+from edge.model.snapshot import Cluster, RoutePlan, Snapshot, UpstreamPlan
+from edge.policies import compile_policies
+from edge.routing import RadixRouteTable
+
+
+def compile_snapshot(configuration: Configuration, clusters: Mapping[str, Cluster], limits: Limits) -> Snapshot:
+    """Compile a configuration whose references have been checked.
+
+    Args:
+        configuration: The configuration.
+        clusters: The live side of each upstream, started or not.
+        limits: The limits of the gateway, where a route has none of its own.
+
+    Raises:
+        InvalidRequest: a path template is wrong, or routes tie.
+    """
+    plans = {route.name: _plan(route, configuration, clusters, limits) for route in configuration.routes.values()}
+    return Snapshot(
+        configuration=configuration,
+        table=RadixRouteTable.build(plans.values()),
+        plans=plans,
+        clusters=clusters,
+        force_time=time.time(),
+    )
+
+
+def _plan(route: Route, configuration: Configuration, clusters: Mapping[str, Cluster], limits: Limits) -> RoutePlan:
+    admissions, responses = compile_policies(route.policies, configuration.policies)
+    upstreams: tuple[UpstreamPlan, ...] = ()
+    if isinstance(route.action, Forward):
+        upstreams = tuple(
+            UpstreamPlan(
+                name=name, weight=weight, cluster=clusters[name], timeout=configuration.upstreams[name].timeout
+            )
+            for name, weight in route.action.upstreams
+        )
+    weighted = [upstream for upstream in upstreams if upstream.weight]
+    return RoutePlan(
+        route=route,
+        admissions=admissions,
+        response_changes=responses,
+        upstreams=upstreams,
+        single=weighted[0] if len(weighted) == 1 else None,
+        max_request_bytes=_smaller(route.max_request_message_bytes, limits.max_message_bytes),
+        max_response_bytes=_smaller(route.max_response_message_bytes, limits.max_message_bytes),
+    )
+
+
+def _smaller(own: int, general: int) -> int:
+    """Return the limit in force: a route can only lower what the listener allows."""
+    return min(own, general) if own else general

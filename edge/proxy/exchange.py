@@ -1,0 +1,134 @@
+"""What both exchanges do around the bytes: open, limit the time, settle."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from edge.model.call import Call, MetadataPairs, StatusSource
+from edge.model.errors import GatewayError
+from edge.model.snapshot import RoutePlan
+from edge.model.status import Code
+from edge.policies import changed
+from edge.proxy.dispatcher import Dispatcher
+from edge.proxy.metadata import Peers, outgoing
+from edge.proxy.respond import CODES, Context, connection_failure, deadline, refuse
+from edge.upstream.channels import Connection
+
+_monotonic = time.monotonic
+
+
+class Core:
+    """What every method shares: the pipeline and what is known of peers."""
+
+    __slots__ = ("dispatcher", "keep_plain", "peers")
+
+    def __init__(self, dispatcher: Dispatcher, peers: Peers, keep_plain: int) -> None:
+        self.dispatcher = dispatcher
+        self.peers = peers
+        self.keep_plain = keep_plain
+        """Messages to callers below this size are not compressed. 0 where nothing is."""
+
+    def call(self, method: str, context: Context) -> Call:
+        """Make the neutral call of a grpc.aio context."""
+        now = _monotonic()
+        remaining = context.time_remaining()
+        return Call(
+            method,
+            context.invocation_metadata(),
+            peer=context.peer(),
+            started=now,
+            deadline=None if remaining is None else now + remaining,
+        )
+
+    def lease(self, call: Call) -> tuple[Connection, list[tuple[str, Any]]]:
+        """Pick an endpoint and return its connection and the metadata for it.
+
+        Raises:
+            NoHealthyEndpoint: the upstream has no endpoint that takes calls.
+        """
+        peer = self.peers.get(call.peer)
+        call.peer = peer.address
+        endpoint = self.dispatcher.pick(call, call.started)
+        return endpoint.carrier.connection(), outgoing(call, peer)  # type: ignore[attr-defined] # this engine's carrier
+
+
+def time_limit(call: Call, own: float | None, whose: str, now: float) -> tuple[float | None, str]:
+    """Return the seconds the upstream gets, and who sets the limit.
+
+    Args:
+        call: The call, with the caller's deadline.
+        own: The seconds a configured limit allows from the arrival of the call, or None.
+        whose: Who sets that.
+        now: The monotonic clock.
+    """
+    remaining = call.remaining(now)
+    if own is None:
+        return remaining, "caller"
+    own = max(own - (now - call.started), 0.0)
+    return (own, whose) if remaining is None or own < remaining else (remaining, "caller")
+
+
+def unary_limit(call: Call, plan: RoutePlan) -> tuple[float | None, str]:
+    """Return the configured time limit of a unary call in seconds, and whose it is."""
+    own, whose = plan.route.timeout, "route"
+    theirs = call.upstream.timeout if call.upstream is not None else None
+    if theirs is not None and (own is None or theirs < own):
+        return theirs, "upstream"
+    return own, whose
+
+
+def initial_for(plan: RoutePlan, metadata: MetadataPairs) -> MetadataPairs:
+    """Return the initial metadata the caller gets."""
+    for change in plan.response_changes:
+        metadata = changed(metadata, change)
+    return metadata
+
+
+def end_with_refusal(core: Core, context: Context, call: Call, error: GatewayError, *, failed: bool = False) -> None:
+    """End a call with a refusal of ours."""
+    refuse(context, error)
+    call.reason = error.reason
+    call.cause = error.cause
+    core.dispatcher.settle(call, error.code, error.message, source=StatusSource.GATEWAY, endpoint_failed=failed)
+
+
+def end_with_failure(
+    core: Core, context: Context, call: Call, error: grpc.aio.AioRpcError, limit: tuple[float | None, str]
+) -> None:
+    """End a call with the status the upstream's side of it ended with.
+
+    Args:
+        core: The core.
+        context: Where the status goes.
+        call: The call.
+        error: How the upstream's side ended.
+        limit: The seconds the upstream was given and who set them.
+    """
+    code = error.code()
+    own = connection_failure(call, error)
+    if own is None and code is grpc.StatusCode.DEADLINE_EXCEEDED and limit[1] != "caller" and limit[0] is not None:
+        plan = call.plan
+        if _monotonic() - call.started >= limit[0] * 0.99 and plan is not None:
+            own = deadline(call, limit[1], limit[0])
+    if own is not None:
+        end_with_refusal(core, context, call, own, failed=own.code is Code.UNAVAILABLE)
+        return
+    context.set_code(code)
+    context.set_details(error.details() or "")
+    context.set_trailing_metadata(tuple(error.trailing_metadata() or ()))
+    core.dispatcher.settle(
+        call, CODES[code], error.details() or "", endpoint_failed=code is grpc.StatusCode.UNAVAILABLE
+    )
+
+
+def end_cancelled(core: Core, call: Call) -> None:
+    """Account for a call that its caller gave up, by cancelling or by its deadline."""
+    late = call.deadline is not None and _monotonic() >= call.deadline
+    code, message = (
+        (Code.DEADLINE_EXCEEDED, "the caller's deadline has passed") if late else (Code.CANCELLED, "cancelled")
+    )
+    core.dispatcher.settle(call, code, message, source=StatusSource.CALLER)

@@ -1,0 +1,117 @@
+"""What of a caller's metadata goes upstream.
+
+Everything does, binary included, in its order, but for what belongs to the connection, and for `x-forwarded-*` of peers
+that are not trusted: their word is replaced by what the gateway itself knows.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from random import getrandbits
+from urllib.parse import unquote
+
+from edge.model.call import Call, MetadataPairs
+
+HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"}
+    | {"transfer-encoding", "upgrade", "host", "content-length", "content-type"}
+    # grpc makes its own of these for each hop
+    | {"user-agent", "grpc-encoding", "grpc-accept-encoding", "grpc-timeout"}
+)
+"""RFC 9113 section 8.2.2 and gRPC doc/PROTOCOL-HTTP2.md: never carried from one connection to the next."""
+
+_SPECIAL = HOP_BY_HOP | {
+    "x-request-id",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "forwarded",
+}
+
+MAX_KEPT_PEERS = 4096
+
+
+class Peer:
+    """What is known of the other side of a connection."""
+
+    __slots__ = ("address", "forwarded", "ip", "trusted")
+
+    def __init__(self, address: str, ip: str, *, trusted: bool) -> None:
+        self.address = address
+        """Host and port for logs, as in `127.0.0.1:40404`, or `unix:`."""
+        self.ip = ip
+        """The address without port, or empty for a unix socket."""
+        self.trusted = trusted
+        """Whether its `x-forwarded-*` are believed."""
+        self.forwarded: tuple[tuple[str, str], ...] = (
+            (("x-forwarded-for", ip), ("x-forwarded-proto", "http")) if ip else (("x-forwarded-proto", "http"),)
+        )
+        """What is sent upstream in place of an untrusted peer's word."""
+
+
+class Peers:
+    """Parses the peer of a connection once and remembers it, up to a bound.
+
+    Args:
+        trusted: The networks whose `x-forwarded-*` are believed.
+    """
+
+    __slots__ = ("_kept", "_trusted")
+
+    def __init__(self, trusted: Iterable[str]) -> None:
+        self._trusted = tuple(ipaddress.ip_network(network, strict=False) for network in trusted)
+        self._kept: dict[str, Peer] = {}
+
+    def get(self, peer: str) -> Peer:
+        """Return what is known of a peer by grpc's text for it, such as `ipv4:127.0.0.1:40404`."""
+        kept = self._kept.get(peer)
+        if kept is None:
+            if len(self._kept) >= MAX_KEPT_PEERS:
+                self._kept.clear()
+            kept = self._kept[peer] = self._parse(peer)
+        return kept
+
+    def _parse(self, peer: str) -> Peer:
+        kind, _, rest = unquote(peer).partition(":")
+        if kind not in ("ipv4", "ipv6"):
+            return Peer(f"{kind}:", "", trusted=True)  # a unix socket: whoever may open it is one of ours
+        text = rest.rpartition(":")[0].strip("[]")
+        try:
+            address = ipaddress.ip_address(text.partition("%")[0])
+        except ValueError:
+            return Peer(rest, "", trusted=False)
+        return Peer(rest, text, trusted=any(address in network for network in self._trusted))
+
+
+def outgoing(call: Call, peer: Peer) -> list[tuple[str, str | bytes]]:
+    """Return the metadata for the upstream, and put the request id into the call."""
+    result: list[tuple[str, str | bytes]] = []
+    request_id: str | bytes = ""
+    forwarded_for = ""
+    trusted = peer.trusted
+    for pair in call.metadata:
+        name = pair[0]
+        if name not in _SPECIAL:
+            result.append(pair)
+        elif name == "x-request-id":
+            request_id = request_id or pair[1]
+        elif trusted and name not in HOP_BY_HOP:
+            if name == "x-forwarded-for":
+                forwarded_for = f"{forwarded_for}, {pair[1]!s}" if forwarded_for else str(pair[1])
+            else:
+                result.append(pair)
+    if not trusted:
+        result.extend(peer.forwarded)
+    elif peer.ip or forwarded_for:
+        chain = ", ".join(part for part in (forwarded_for, peer.ip) if part)
+        result.append(("x-forwarded-for", chain))
+    call.request_id = str(request_id) if request_id else f"{getrandbits(128):032x}"
+    result.append(("x-request-id", call.request_id))
+    return result
+
+
+def header_bytes(metadata: MetadataPairs) -> int:
+    """Return the size of metadata as RFC 9113 section 6.5.2 counts it: names, values and 32 for each."""
+    return sum(len(name) + len(value) + 32 for name, value in metadata)

@@ -1,0 +1,120 @@
+"""Refusals and upstream failures as gRPC statuses on a grpc.aio context.
+
+An upstream's own status passes unchanged: code, message, trailers, `grpc-status-details-bin`. What grpc.aio makes up
+itself when a connection fails is told apart from that and becomes a refusal of ours, with a reason, without addresses.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from edge.model.call import Call
+from edge.model.errors import (
+    DeadlineExceeded,
+    GatewayError,
+    InternalError,
+    MessageTooLarge,
+    UpstreamProtocolError,
+    UpstreamUnreachable,
+)
+from edge.model.status import Code
+from edge.upstream.channels import connect_error
+
+_log = logging.getLogger(__name__)
+
+GRPC_CODES: dict[Code, grpc.StatusCode] = {Code(code.value[0]): code for code in grpc.StatusCode}
+CODES: dict[grpc.StatusCode, Code] = {theirs: ours for ours, theirs in GRPC_CODES.items()}
+
+DETAILS_KEY = "grpc-status-details-bin"
+
+_NOT_REACHED = re.compile(r"failed to connect to all addresses|connections to all backends failing|empty address list")
+_BROKEN = re.compile(
+    r"Socket closed|Connection reset by peer|Broken pipe|GOAWAY|Stream removed|Endpoint read failed|"
+    r"keepalive|ping timeout|recvmsg|sendmsg|Transport closed|transport is closing|End of TCP stream|"
+    r"Connection refused|Connection timed out|FD shutdown"
+)
+_NOT_GRPC = re.compile(r"Trying to connect an http1\.x server|before receiving SETTINGS|HTTP/1")
+
+Context = Any
+"""grpc.aio's ServicerContext, on bytes."""
+
+
+def refuse(context: Context, error: GatewayError) -> None:
+    """Set the status of a refusal, with its details, as what the call ends with."""
+    status = error.status
+    context.set_code(GRPC_CODES[status.code])
+    context.set_details(status.message)
+    context.set_trailing_metadata(((DETAILS_KEY, status.to_proto().SerializeToString()),))
+
+
+def unexpected(call: Call, error: Exception) -> InternalError:
+    """Return the refusal for a failure nobody foresaw. The log has the stack under the id that the caller sees."""
+    error_id = secrets.token_hex(8)
+    _log.error("error %s in %s", error_id, call.method, exc_info=error)
+    return InternalError(
+        f"the gateway failed to handle the call; error {error_id} in its log says why",
+        metadata={"errorId": error_id},
+        cause=repr(error),
+    )
+
+
+def connection_failure(call: Call, error: grpc.aio.AioRpcError) -> GatewayError | None:
+    """Return the refusal for a status that grpc.aio made up because the connection failed, else None.
+
+    grpc.aio marks such a status in no way, so its text decides. A status with trailers is always the upstream's own.
+    """
+    if error.code() is not grpc.StatusCode.UNAVAILABLE or len(error.trailing_metadata() or ()):
+        return None
+    details = error.details() or ""
+    name = call.upstream.name if call.upstream is not None else ""
+    address = call.endpoint.address if call.endpoint is not None else ""
+    metadata = {"upstream": name}
+    if _NOT_GRPC.search(details):
+        wrong = UpstreamProtocolError(
+            f"upstream {name} does not speak gRPC", metadata=metadata, cause=f"{address}: {connect_error(details)}"
+        )
+        wrong.code = Code.UNAVAILABLE  # type: ignore[misc] # like every endpoint that cannot be used
+        return wrong
+    if _NOT_REACHED.search(details):
+        return UpstreamUnreachable(
+            f"upstream {name} could not be reached", metadata=metadata, cause=f"{address}: {connect_error(details)}"
+        )
+    if _BROKEN.search(details):
+        return UpstreamUnreachable(
+            f"upstream {name} broke the connection during the call", metadata=metadata, cause=f"{address}: {details}"
+        )
+    return None
+
+
+def too_large(direction: str, size: int, call: Call) -> MessageTooLarge:
+    """Return the refusal of a message. `direction` is `request` or `response`."""
+    plan = call.plan
+    assert plan is not None, "sizes are checked after the match"
+    limit, own = (
+        (plan.max_request_bytes, plan.route.max_request_message_bytes)
+        if direction == "request"
+        else (plan.max_response_bytes, plan.route.max_response_message_bytes)
+    )
+    name = f"max_{direction}_message_bytes of {plan.route.name}" if own == limit else "server.limits.max_message_bytes"
+    return MessageTooLarge(
+        f"a {direction} message of {size} bytes is larger than the {limit} that {name} allows",
+        metadata={"limit": name, "limitBytes": str(limit), "messageBytes": str(size)},
+    )
+
+
+def deadline(call: Call, whose: str, seconds: float) -> DeadlineExceeded:
+    """Return the refusal when a time limit of ours has passed. `whose` is `route`, `upstream` or `stream idle`."""
+    plan = call.plan
+    name = plan.route.name if plan is not None else ""
+    if whose == "upstream" and call.upstream is not None:
+        name = call.upstream.name
+    what = "no message for" if whose == "stream idle" else "the call took longer than"
+    return DeadlineExceeded(
+        f"{what} the {seconds:g} s that the {whose} timeout of {name} allows", metadata={"deadline": whose}
+    )

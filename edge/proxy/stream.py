@@ -1,0 +1,222 @@
+"""The exchange of every method whose shape is not known to be unary: any number of messages each way.
+
+Requests are pumped by a task of the call, responses by the call itself; each reads one message, writes it, and only
+then reads the next. So at most one message per direction is held here, and a slow reader holds up its sender through
+HTTP/2's windows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from edge.model.call import Call, StatusSource
+from edge.model.errors import DirectReply, GatewayError
+from edge.model.snapshot import RoutePlan
+from edge.model.status import Code
+from edge.proxy.exchange import (
+    Core,
+    end_cancelled,
+    end_with_failure,
+    end_with_refusal,
+    initial_for,
+    time_limit,
+)
+from edge.proxy.idle import IdleTimer
+from edge.proxy.respond import Context, deadline, too_large, unexpected
+
+HEADER_HOLD = 0.005
+"""Seconds for which headers without metadata of their own are held, in case the status follows at once.
+
+Then the answer stays Trailers-Only, which lets the caller's library try again (gRPC proposal A6). grpc.aio does not
+tell headers without metadata from Trailers-Only."""
+
+
+class StreamExchange:
+    """Forwards the calls of one method of any shape."""
+
+    __slots__ = ("_core", "_method")
+
+    def __init__(self, core: Core, method: str) -> None:
+        self._core = core
+        self._method = method
+
+    async def handle(self, _: object, context: Context) -> None:
+        """Forward one call."""
+        core = self._core
+        call = core.call(self._method, context)
+        forwarding: _Forwarding | None = None
+        try:
+            pending = core.dispatcher.open(call)
+            if pending is not None:
+                await pending
+            forwarding = _Forwarding(core, call, context)
+            await forwarding.run(self._method)
+        except grpc.aio.AioRpcError as error:
+            assert forwarding is not None, "only the upstream's side raises it"
+            end_with_failure(core, context, call, error, forwarding.limit)
+        except DirectReply as reply:
+            if reply.code is Code.OK:
+                await context.write(b"")
+                core.dispatcher.settle(call, Code.OK, source=StatusSource.GATEWAY)
+            else:
+                end_with_refusal(core, context, call, reply)
+        except GatewayError as error:
+            end_with_refusal(core, context, call, error)
+        except asyncio.CancelledError:
+            end_cancelled(core, call)
+            raise
+        except Exception as error:
+            end_with_refusal(core, context, call, unexpected(call, error))
+        finally:
+            if forwarding is not None:
+                await forwarding.close()
+
+
+class _Forwarding:
+    """One streaming call under way."""
+
+    __slots__ = ("_call", "_context", "_core", "_idle", "_plan", "_pump", "_refusal", "_upstream", "limit")
+
+    def __init__(self, core: Core, call: Call, context: Context) -> None:
+        plan = call.plan
+        assert plan is not None, "open sets it or raises"
+        self._core = core
+        self._call = call
+        self._context = context
+        self._plan: RoutePlan = plan
+        self._pump: asyncio.Task[None] | None = None
+        self._refusal: GatewayError | None = None
+        self._idle: IdleTimer | None = None
+        self.limit: tuple[float | None, str] = (None, "caller")
+
+    async def run(self, method: str) -> None:
+        """Forward until the upstream's side ends.
+
+        Raises:
+            AioRpcError: the upstream ended with another status than OK.
+            GatewayError: the gateway ended the call.
+        """
+        call, core, plan = self._call, self._core, self._plan
+        connection, metadata = core.lease(call)
+        self.limit = time_limit(call, plan.route.stream_timeout, "route", call.started)
+        upstream = connection.stream(method)(timeout=self.limit[0], metadata=metadata)
+        self._upstream = upstream
+        loop = asyncio.get_running_loop()
+        if plan.route.stream_idle_timeout is not None:
+            self._idle = IdleTimer(loop, plan.route.stream_idle_timeout, self._went_idle)
+        self._pump = loop.create_task(self._requests())
+        try:
+            await self._responses()
+        except asyncio.CancelledError:
+            # grpc.aio raises this too when the upstream's side was cancelled by us, to end the call with a refusal
+            if self._refusal is not None and not _being_cancelled():
+                raise self._refusal from None
+            raise
+        except grpc.aio.AioRpcError:
+            if self._refusal is not None:
+                raise self._refusal from None
+            raise
+        if self._refusal is not None:
+            raise self._refusal
+        trailing = await upstream.trailing_metadata()
+        if trailing:
+            self._context.set_trailing_metadata(tuple(trailing))
+        core.dispatcher.settle(call, Code.OK)
+
+    async def close(self) -> None:
+        """End what is still under way on either side."""
+        if self._idle is not None:
+            self._idle.cancel()
+        if self._pump is not None:
+            self._upstream.cancel()
+            self._pump.cancel()
+
+    async def _responses(self) -> None:
+        upstream, context, call, plan = self._upstream, self._context, self._call, self._plan
+        limit = plan.max_response_bytes
+        keep_plain = self._core.keep_plain
+        idle = self._idle
+        initial = await upstream.initial_metadata()
+        message: Any
+        if initial or plan.response_changes:
+            await context.send_initial_metadata(tuple(initial_for(plan, tuple(initial))))
+            message = await upstream.read()
+        else:
+            message = await self._first()
+        while message is not grpc.aio.EOF:
+            size = len(message)
+            if size > limit:
+                raise too_large("response", size, call)
+            if idle is not None:
+                idle.touch()
+            if size < keep_plain:
+                context.disable_next_message_compression()
+            await context.write(message)
+            if not call.response_messages:
+                call.first_message = time.monotonic()
+            call.response_messages += 1
+            call.response_bytes += size
+            message = await upstream.read()
+
+    async def _first(self) -> Any:
+        """Read the first message; when neither it nor the status follows the headers at once, send the headers."""
+        reading = asyncio.get_running_loop().create_task(self._upstream.read())
+        try:
+            done, _ = await asyncio.wait((reading,), timeout=HEADER_HOLD)
+            if not done:
+                await self._context.send_initial_metadata(())
+            return await reading
+        except asyncio.CancelledError:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            raise
+
+    async def _requests(self) -> None:
+        """Pump messages to the upstream until the caller's half-close."""
+        upstream, context, call = self._upstream, self._context, self._call
+        limit = self._plan.max_request_bytes
+        idle = self._idle
+        try:
+            while True:
+                message = await context.read()
+                if message is grpc.aio.EOF:
+                    await upstream.done_writing()
+                    return
+                size = len(message)
+                if size > limit:
+                    self._end(too_large("request", size, call))
+                    return
+                if idle is not None:
+                    idle.touch()
+                await upstream.write(message)
+                call.request_messages += 1
+                call.request_bytes += size
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            return  # the upstream's side has ended; how is what `_responses` finds out
+        except grpc.aio.UsageError:
+            return  # the caller's side has ended
+        except asyncio.CancelledError:
+            if _being_cancelled():
+                raise
+            return  # grpc.aio's way to say that the upstream's side was cancelled
+        except Exception as error:
+            self._end(unexpected(call, error))
+
+    def _went_idle(self, seconds: float) -> None:
+        self._end(deadline(self._call, "stream idle", seconds))
+
+    def _end(self, refusal: GatewayError) -> None:
+        """End the call with a refusal from outside of `_responses`."""
+        self._refusal = self._refusal or refusal
+        self._upstream.cancel()
+
+
+def _being_cancelled() -> bool:
+    """Whether somebody has asked the current task to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,89 @@
+"""The exchange of a method that a schema knows to be unary: one batch in, one batch out.
+
+It costs half of what the streaming exchange does (ARCHITECTURE.md, "Two exchanges").
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import grpc.aio
+
+from edge.model.call import StatusSource
+from edge.model.errors import DirectReply, GatewayError
+from edge.model.status import Code
+from edge.proxy.exchange import (
+    Core,
+    end_cancelled,
+    end_with_failure,
+    end_with_refusal,
+    initial_for,
+    time_limit,
+    unary_limit,
+)
+from edge.proxy.respond import Context, too_large, unexpected
+
+
+class UnaryExchange:
+    """Forwards the calls of one unary method."""
+
+    __slots__ = ("_core", "_method")
+
+    def __init__(self, core: Core, method: str) -> None:
+        self._core = core
+        self._method = method
+
+    async def handle(self, request: bytes, context: Context) -> bytes:
+        """Forward one call and return the upstream's message."""
+        core = self._core
+        call = core.call(self._method, context)
+        limit: tuple[float | None, str] = (None, "caller")
+        try:
+            pending = core.dispatcher.open(call)
+            if pending is not None:
+                await pending
+            plan = call.plan
+            assert plan is not None, "open sets it or raises"
+            size = len(request)
+            call.request_messages = 1
+            call.request_bytes = size
+            if size > plan.max_request_bytes:
+                raise too_large("request", size, call)
+            connection, metadata = core.lease(call)
+            limit = time_limit(call, *unary_limit(call, plan), call.started)
+            upstream = connection.unary(self._method)(request, timeout=limit[0], metadata=metadata)
+            response: bytes = await upstream
+            size = len(response)
+            if size > plan.max_response_bytes:
+                raise too_large("response", size, call)
+            initial = await upstream.initial_metadata()
+            if initial or plan.response_changes:
+                await context.send_initial_metadata(tuple(initial_for(plan, tuple(initial))))
+            trailing = await upstream.trailing_metadata()
+            if trailing:
+                context.set_trailing_metadata(tuple(trailing))
+            if size < core.keep_plain:
+                context.disable_next_message_compression()
+            call.response_messages = 1
+            call.response_bytes = size
+            core.dispatcher.settle(call, Code.OK)
+            return response
+        except grpc.aio.AioRpcError as error:
+            initial = error.initial_metadata()
+            if initial and call.plan is not None:
+                await context.send_initial_metadata(tuple(initial_for(call.plan, tuple(initial))))
+            end_with_failure(core, context, call, error, limit)
+        except DirectReply as reply:
+            if reply.code is Code.OK:
+                core.dispatcher.settle(call, Code.OK, source=StatusSource.GATEWAY)
+            else:
+                end_with_refusal(core, context, call, reply)
+        except GatewayError as error:
+            end_with_refusal(core, context, call, error)
+        except asyncio.CancelledError:
+            end_cancelled(core, call)
+            raise
+        except Exception as error:
+            end_with_refusal(core, context, call, unexpected(call, error))
+        return b""

@@ -1,0 +1,14 @@
+"""The live side of an upstream: its endpoints, their connections, and what is known of its services.
+
+channels      the kept grpc.aio channels and multicallables of one endpoint
+cluster       the endpoints of one upstream: discovery in, balancer out, leases
+reflection    asks an endpoint for its descriptors
+schemas       keeps the descriptors of an upstream current
+clusters      all clusters; keeps unchanged ones when the configuration changes
+"""
+
+from edge.upstream.channels import Channels
+from edge.upstream.cluster import UpstreamCluster
+from edge.upstream.clusters import Clusters
+
+__all__ = ["Channels", "Clusters", "UpstreamCluster"]

@@ -1,0 +1,226 @@
+"""The kept connections of one endpoint to grpc.aio.
+
+A call makes no channel, no stub and no multicallable: each connection keeps one multicallable per method and shape. The
+number of kept ones is bounded, because callers choose the method names; beyond it a multicallable is made for the call.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from edge import __version__
+from edge.model.config import Compression, Limits, Upstream, UpstreamTls
+from edge.model.endpoint import Endpoint, EndpointState
+from edge.tasks import Tasks
+
+_log = logging.getLogger(__name__)
+
+MAX_KEPT_METHODS = 4096
+"""Multicallables kept per connection and shape."""
+
+MESSAGE_CEILING_FACTOR = 4
+"""How many times the largest allowed message grpc.aio itself accepts.
+
+The proxy checks sizes itself, so that a refusal names the limit and carries details. grpc.aio cuts off what would cost
+memory: its own refusal comes without either."""
+
+USER_AGENT = f"edge/{__version__}"
+
+_COMPRESSION = {
+    # grpc.aio hides whether a caller compressed, so that "as the caller" cannot be more than not at all here
+    Compression.AS_CALLER: None,
+    Compression.NONE: None,
+    Compression.GZIP: grpc.Compression.Gzip,
+    Compression.DEFLATE: grpc.Compression.Deflate,
+}
+
+Multicallable = Any
+"""grpc.aio's `UnaryUnaryMultiCallable` or `StreamStreamMultiCallable`, on bytes."""
+
+
+class Connection:
+    """One channel with its kept multicallables."""
+
+    __slots__ = ("_streams", "_unaries", "channel", "ready")
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self.ready = False
+        self._unaries: dict[str, Multicallable] = {}
+        self._streams: dict[str, Multicallable] = {}
+
+    def unary(self, method: str) -> Multicallable:
+        """Return the multicallable of a unary method by its path."""
+        kept = self._unaries.get(method)
+        if kept is None:
+            kept = self.channel.unary_unary(method)
+            if len(self._unaries) < MAX_KEPT_METHODS:
+                self._unaries[method] = kept
+        return kept
+
+    def stream(self, method: str) -> Multicallable:
+        """Return the multicallable of a method of any shape by its path."""
+        kept = self._streams.get(method)
+        if kept is None:
+            kept = self.channel.stream_stream(method)
+            if len(self._streams) < MAX_KEPT_METHODS:
+                self._streams[method] = kept
+        return kept
+
+
+class Channels:
+    """The connections of one endpoint; its `carrier`.
+
+    Args:
+        upstream: How to connect.
+        address: Host and port, or `unix:/path`.
+        limits: The limits of the gateway.
+    """
+
+    __slots__ = ("_next", "connections")
+
+    def __init__(self, upstream: Upstream, address: str, limits: Limits) -> None:
+        self.connections = tuple(
+            Connection(_channel(upstream, address, limits, index))
+            for index in range(upstream.connection.connections_per_endpoint)
+        )
+        self._next = 0
+
+    def connection(self) -> Connection:
+        """Return the connection for the next call: in turn, those that are down left out while others are up."""
+        connections = self.connections
+        count = len(connections)
+        if count == 1:
+            return connections[0]
+        for _ in range(count):
+            self._next = (self._next + 1) % count
+            if connections[self._next].ready:
+                break
+        return connections[self._next]
+
+    async def close(self) -> None:
+        """Close every connection. Calls under way are cancelled."""
+        for connection in self.connections:
+            await connection.channel.close(None)
+
+    def watch(self, endpoint: Endpoint, changed: Callable[[], None], tasks: Tasks, *, connect: bool) -> None:
+        """Keep the state of `endpoint` by its connections until `tasks` is closed.
+
+        Args:
+            endpoint: Whose carrier this is.
+            changed: Called when the state or its reason is another.
+            tasks: The owner of the watching tasks.
+            connect: Whether to connect at once and not at the first call.
+        """
+        for connection in self.connections:
+            tasks.spawn(
+                self._watch(endpoint, connection, changed, connect=connect), name=f"watch endpoint {endpoint.address}"
+            )
+
+    async def _watch(
+        self, endpoint: Endpoint, connection: Connection, changed: Callable[[], None], *, connect: bool
+    ) -> None:
+        channel = connection.channel
+        state = channel.get_state(try_to_connect=connect)
+        while state is not grpc.ChannelConnectivity.SHUTDOWN:
+            connection.ready = state is grpc.ChannelConnectivity.READY
+            if endpoint.state is not EndpointState.DRAINING and await self._update(endpoint, connection, state):
+                changed()
+            await channel.wait_for_state_change(state)
+            # asking for the state connects again at once after a connection was lost: the next call then finds it made,
+            # or the endpoint out of the choice
+            state = channel.get_state(try_to_connect=True)
+
+    async def _update(self, endpoint: Endpoint, connection: Connection, state: grpc.ChannelConnectivity) -> bool:
+        """Enter the state that follows from the connections; return whether it or its reason is another."""
+        if any(other.ready for other in self.connections):
+            return endpoint.enter(EndpointState.ACTIVE)
+        if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+            reason = await _why(connection.channel)
+            if connection.channel.get_state() is grpc.ChannelConnectivity.READY:
+                return False  # it came back meanwhile; the next turn of the watch says so
+            before = endpoint.state
+            entered = endpoint.enter(EndpointState.UNHEALTHY, reason)
+            if before is not EndpointState.UNHEALTHY:
+                _log.warning("endpoint %s: %s", endpoint.address, reason)
+            return entered
+        # IDLE and CONNECTING say nothing new: an endpoint that failed is out until it is READY, one that was up is
+        # connected again, and its calls wait for that
+        return False
+
+
+async def _why(channel: grpc.aio.Channel) -> str:
+    """Return why a channel cannot connect, in words.
+
+    grpc.aio tells nobody but a call that fails for it. While the channel is in TRANSIENT_FAILURE a call fails at once
+    and never leaves the process; should the channel connect in between, the endpoint gets one health check.
+    """
+    try:
+        probe: Multicallable = channel.unary_unary("/grpc.health.v1.Health/Check")
+        await probe(b"", timeout=1.0)
+    except grpc.aio.AioRpcError as error:
+        text = error.details() or ""
+        if error.code() is grpc.StatusCode.UNAVAILABLE and text:
+            return f"cannot be reached: {connect_error(text)}"
+    return "cannot be reached"
+
+
+def connect_error(details: str) -> str:
+    """Return the last error in grpc's text about a connection that could not be made, without what surrounds it.
+
+    `… last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to connect to remote host: connect: Connection refused (111)` becomes
+    `Connection refused`.
+    """
+    text = details.rsplit("last error:", 1)[-1].strip()
+    text = text.rsplit("Failed to connect to remote host:", 1)[-1].strip()
+    return re.sub(r"^(UNKNOWN|UNAVAILABLE|INTERNAL|connect):\s*|\s*\(\d+\)$", "", text) or details
+
+
+def _channel(upstream: Upstream, address: str, limits: Limits, index: int) -> grpc.aio.Channel:
+    connection = upstream.connection
+    ceiling = min(limits.max_message_bytes * MESSAGE_CEILING_FACTOR, 2**31 - 1)
+    options: list[tuple[str, Any]] = [
+        ("grpc.primary_user_agent", USER_AGENT),
+        ("grpc.max_receive_message_length", ceiling),
+        ("grpc.max_send_message_length", -1),
+        # equal, because between the two grpc refuses at random
+        ("grpc.max_metadata_size", limits.max_metadata_bytes),
+        ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),
+        # each channel has a connection of its own; the index keeps channels of one endpoint apart
+        ("grpc.use_local_subchannel_pool", 1),
+        ("edge.connection", index),
+        ("grpc.service_config_disable_resolution", 1),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", max(100, round(connection.max_backoff * 1000))),
+        # by grpc's naming the least time between attempts, in effect the time one attempt may take
+        ("grpc.min_reconnect_backoff_ms", max(1, round(connection.connect_timeout * 1000))),
+    ]
+    if connection.keepalive_time is not None:
+        options += [
+            ("grpc.keepalive_time_ms", max(1, round(connection.keepalive_time * 1000))),
+            ("grpc.keepalive_timeout_ms", max(1, round(connection.keepalive_timeout * 1000))),
+        ]
+    if upstream.authority:
+        options.append(("grpc.default_authority", upstream.authority))
+    compression = _COMPRESSION[upstream.compression]
+    if upstream.tls is None:
+        return grpc.aio.insecure_channel(address, options=options, compression=compression)
+    if upstream.tls.server_name:
+        options.append(("grpc.ssl_target_name_override", upstream.tls.server_name))
+    return grpc.aio.secure_channel(address, _credentials(upstream.tls), options=options, compression=compression)
+
+
+def _credentials(tls: UpstreamTls) -> grpc.ChannelCredentials:
+    def read(path: str) -> bytes | None:
+        return Path(path).read_bytes() if path else None
+
+    return grpc.ssl_channel_credentials(
+        root_certificates=read(tls.ca_file), private_key=read(tls.key_file), certificate_chain=read(tls.cert_file)
+    )

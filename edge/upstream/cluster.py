@@ -1,0 +1,228 @@
+"""The endpoints of one upstream: discovery in, balancer out, leases in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from edge.balancing import Balancer, RoundRobin
+from edge.discovery import Found, StaticSource
+from edge.model.call import Call
+from edge.model.config import Limits, Upstream
+from edge.model.endpoint import Endpoint, EndpointAddress, EndpointState
+from edge.model.errors import NoHealthyEndpoint
+from edge.model.schema import EMPTY_SCHEMA, SchemaSet
+from edge.model.snapshot import SourceState
+from edge.tasks import Tasks
+from edge.upstream.channels import Channels
+from edge.upstream.schemas import SchemaKeeper
+
+USABLE = frozenset({EndpointState.ACTIVE, EndpointState.CONNECTING})
+"""The states in which an endpoint receives calls. While CONNECTING they wait for the connection."""
+
+
+class _Member:
+    """An endpoint with the tasks that watch it."""
+
+    __slots__ = ("channels", "endpoint", "found", "tasks")
+
+    def __init__(self, found: EndpointAddress, channels: Channels) -> None:
+        self.found = found
+        self.channels = channels
+        self.endpoint = Endpoint(found, channels)
+        self.tasks = Tasks()
+
+    async def close(self) -> None:
+        await self.tasks.close()
+        await self.channels.close()
+
+
+class UpstreamCluster:
+    """The live side of one upstream. Nothing happens before `start`.
+
+    Args:
+        upstream: The configuration.
+        limits: The limits of the gateway.
+        schema: The descriptors of a schema resource, or None to learn them by reflection if the upstream says so.
+        borrowed: Returns the descriptors another upstream has learnt, when a schema resource says to take those.
+        changed: Called after each change of an endpoint's state, of discovery or of the descriptors.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        *,
+        limits: Limits,
+        changed: Callable[[], None],
+        schema: SchemaSet | None = None,
+        borrowed: Callable[[], tuple[SchemaSet, SourceState]] | None = None,
+    ) -> None:
+        self.name = upstream.name
+        self.upstream = upstream
+        self.given_schema = schema
+        self.borrowed_schema = borrowed
+        self._limits = limits
+        self._changed = changed
+        self._tasks = Tasks()
+        self._members: dict[EndpointAddress, _Member] = {}
+        self._leaving: dict[Endpoint, _Member] = {}
+        self._endpoints: tuple[Endpoint, ...] = ()
+        self._balancer: Balancer | None = None
+        self._usable = 0
+        self._active: frozenset[Endpoint] = frozenset()
+        self._closing = False
+        self._source = StaticSource(upstream.discovery)
+        self._keeper: SchemaKeeper | None = None
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Every endpoint, whether it takes calls or not."""
+        return self._endpoints
+
+    @property
+    def discovery(self) -> SourceState:
+        """How learning the endpoints goes."""
+        return self._source.found.value.state
+
+    @property
+    def schema(self) -> SchemaSet:
+        """The descriptors in force."""
+        if self.given_schema is not None:
+            return self.given_schema
+        if self.borrowed_schema is not None:
+            return self.borrowed_schema()[0]
+        return self._keeper.schema if self._keeper is not None else EMPTY_SCHEMA
+
+    @property
+    def schema_source(self) -> SourceState:
+        """How learning the descriptors goes."""
+        if self.borrowed_schema is not None:
+            return self.borrowed_schema()[1]
+        return self._keeper.state if self._keeper is not None else SourceState()
+
+    def start(self) -> None:
+        """Begin to follow discovery, connect and learn the descriptors."""
+        if self.given_schema is None and self.borrowed_schema is None and self.upstream.reflection:
+            self._keeper = SchemaKeeper(
+                self.name,
+                interval=self.upstream.reflection_interval,
+                endpoint=self._reached,
+                changed=self._changed,
+            )
+            self._tasks.spawn(self._keeper.run(), name=f"reflection of {self.name}")
+        self._source.start()
+        self._source.found.listen(self._update)
+        self._update(self._source.found.value)
+
+    async def close(self) -> None:
+        """Take no more calls, let those under way finish, then close every connection."""
+        self._closing = True
+        self._balancer = None
+        await self._source.close()
+        await self._tasks.close()
+        for member in tuple(self._members.values()):
+            await self._leave(member)
+
+    async def abort(self) -> None:
+        """Close every connection now, whatever is under way."""
+        await self._source.close()
+        await self._tasks.close()
+        for member in (*self._members.values(), *self._leaving.values()):
+            await member.close()
+        self._members.clear()
+        self._leaving.clear()
+
+    @property
+    def idle(self) -> bool:
+        """Whether a closed cluster has finished its last call."""
+        return self._closing and not self._leaving
+
+    async def refresh_schema(self) -> None:
+        """Read the descriptors again now."""
+        if self._keeper is not None:
+            await self._keeper.look()
+
+    def pick(self, call: Call, now: float) -> Endpoint:
+        """Lease an endpoint to the call.
+
+        Raises:
+            NoHealthyEndpoint: none takes calls.
+        """
+        balancer = self._balancer
+        if balancer is None:
+            raise self._nobody()
+        endpoint = balancer.pick(call, now)
+        endpoint.active += 1
+        return endpoint
+
+    def release(self, endpoint: Endpoint, *, failed: bool, latency: float) -> None:
+        """End a lease."""
+        endpoint.active -= 1
+        endpoint.total += 1
+        if failed:
+            endpoint.failed += 1
+        if self._balancer is not None:
+            self._balancer.settle(endpoint, failed=failed, latency=latency, now=0.0)
+        if self._leaving and not endpoint.active and (member := self._leaving.pop(endpoint, None)) is not None:
+            Tasks.detached(member.close(), name=f"close endpoint {endpoint.address}")
+
+    def preview(self, call: Call) -> tuple[Endpoint | None, str]:
+        """Return the endpoint the next call would get and how it is chosen."""
+        words = f"{self.upstream.balancer.value} over {self._usable} of {len(self._endpoints)} endpoints"
+        return (None if self._balancer is None else self._balancer.preview(call, time.monotonic())), words
+
+    def _nobody(self) -> NoHealthyEndpoint:
+        count = len(self._endpoints)
+        what = f"none of its {count} endpoints takes calls" if count else "it has no endpoints"
+        return NoHealthyEndpoint(
+            f"upstream {self.name} is not available: {what}",
+            metadata={"upstream": self.name},
+            cause="; ".join(f"{endpoint.address} {endpoint.reason}" for endpoint in self._endpoints),
+        )
+
+    def _reached(self) -> Endpoint | None:
+        for endpoint in self._endpoints:
+            if endpoint.state is EndpointState.ACTIVE:
+                return endpoint
+        return None
+
+    def _update(self, found: Found) -> None:
+        """Make the members those that were found; the others finish their calls and go."""
+        wanted = frozenset(found.addresses)
+        for address in [address for address in self._members if address not in wanted]:
+            Tasks.detached(self._leave(self._members.pop(address)), name=f"leave endpoint {address.address}")
+        for address in found.addresses:
+            if address not in self._members:
+                member = _Member(address, Channels(self.upstream, address.address, self._limits))
+                self._members[address] = member
+                member.channels.watch(
+                    member.endpoint, self._state_changed, member.tasks, connect=self.upstream.connection.warm_up
+                )
+        self._endpoints = tuple(self._members[address].endpoint for address in found.addresses)
+        self._state_changed()
+
+    async def _leave(self, member: _Member) -> None:
+        self._members.pop(member.found, None)
+        member.endpoint.enter(EndpointState.DRAINING, "no longer part of the upstream")
+        if member.endpoint.active:
+            self._leaving[member.endpoint] = member
+        else:
+            await member.close()
+
+    def _state_changed(self) -> None:
+        """Rebuild the balancer for the endpoints that take calls, and tell whoever follows."""
+        if self._closing:
+            return
+        usable = [endpoint for endpoint in self._endpoints if endpoint.state in USABLE]
+        self._usable = len(usable)
+        if not usable:
+            self._balancer = None
+        elif self._balancer is None:
+            self._balancer = RoundRobin(usable)
+        else:
+            self._balancer = self._balancer.replaced(usable)
+        reached = frozenset(endpoint for endpoint in usable if endpoint.state is EndpointState.ACTIVE)
+        if self._keeper is not None and reached - self._active:
+            self._keeper.wake()  # an endpoint that is new or came back may offer other services
+        self._active = reached
+        self._changed()

@@ -1,0 +1,135 @@
+"""All clusters. A change of the configuration keeps those whose upstream did not change, with channels and counters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from edge.model.config import Configuration, Limits, Upstream
+from edge.model.schema import Method, SchemaSet
+from edge.model.snapshot import SourceState
+from edge.model.watch import Watch
+from edge.tasks import Tasks
+from edge.upstream.cluster import UpstreamCluster
+
+
+class Clusters:
+    """Makes, keeps and retires clusters.
+
+    Args:
+        limits: The limits of the gateway.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.changes: Watch[int] = Watch(0)
+        self._limits = limits
+        self._current: dict[str, UpstreamCluster] = {}
+        self._retired: set[UpstreamCluster] = set()
+        self._methods: dict[str, Method] = {}
+        self._schemas: dict[str, SchemaSet] = {}
+        self._reflected: dict[str, str] = {}
+        self.on_methods: Callable[[], None] = lambda: None
+        """Called when what is known of methods may be other than before."""
+
+    @property
+    def current(self) -> Mapping[str, UpstreamCluster]:
+        """The clusters in force, by upstream name."""
+        return self._current
+
+    def prepare(self, configuration: Configuration) -> dict[str, UpstreamCluster]:
+        """Return the clusters of a configuration: those in force where nothing changed, else new ones, not started."""
+        schemas = _schema_sets(configuration)
+        return {
+            name: self._keep_or_make(upstream, schemas, configuration)
+            for name, upstream in configuration.upstreams.items()
+        }
+
+    def _keep_or_make(
+        self, upstream: Upstream, schemas: Mapping[str, SchemaSet], configuration: Configuration
+    ) -> UpstreamCluster:
+        given = schemas.get(upstream.schema)
+        described = configuration.schemas.get(upstream.schema)
+        borrows = described is not None and described.reflection_upstream not in ("", upstream.name)
+        present = self._current.get(upstream.name)
+        if (
+            present is not None
+            and _live(present.upstream) == _live(upstream)
+            and (present.given_schema and present.given_schema.hash) == (given and given.hash)
+            and (present.borrowed_schema is not None) == borrows
+        ):
+            return present
+        borrowed = partial(self.schema, upstream.schema) if borrows else None
+        return UpstreamCluster(upstream, limits=self._limits, schema=given, borrowed=borrowed, changed=self._changed)
+
+    def publish(self, configuration: Configuration, clusters: Mapping[str, UpstreamCluster]) -> None:
+        """Start the new clusters and retire those that are not in force any more."""
+        before = self._current
+        self._current = dict(clusters)
+        self._schemas = _schema_sets(configuration)
+        self._reflected = {
+            schema.name: schema.reflection_upstream
+            for schema in configuration.schemas.values()
+            if schema.reflection_upstream
+        }
+        kept = frozenset(clusters.values())
+        for cluster in clusters.values():
+            if before.get(cluster.name) is not cluster:
+                cluster.start()
+        for cluster in before.values():
+            if cluster not in kept:
+                self._retired.add(cluster)
+                Tasks.detached(cluster.close(), name=f"retire {cluster.name}")
+        self._retired = {cluster for cluster in self._retired if not cluster.idle}
+        self._changed()
+
+    async def close(self) -> None:
+        """Close every connection of every cluster."""
+        clusters = (*self._current.values(), *self._retired)
+        await asyncio.gather(*(cluster.abort() for cluster in clusters))
+        self._current = {}
+        self._retired = set()
+
+    def method(self, path: str) -> Method | None:
+        """Return what is known of a method, or None when nothing is or upstreams disagree on its shape."""
+        return self._methods.get(path)
+
+    def schema(self, name: str) -> tuple[SchemaSet, SourceState]:
+        """Return the descriptors of a schema resource and how learning them goes."""
+        upstream = self._reflected.get(name)
+        if upstream is not None:
+            cluster = self._current.get(upstream)
+            if cluster is None:
+                return SchemaSet(), SourceState(ok=False, error=f"there is no {upstream}")
+            return cluster.schema, cluster.schema_source
+        return self._schemas.get(name, SchemaSet()), SourceState()
+
+    async def refresh_schema(self, name: str) -> None:
+        """Read the descriptors of a schema resource again now."""
+        cluster = self._current.get(self._reflected.get(name, ""))
+        if cluster is not None:
+            await cluster.refresh_schema()
+
+    def _changed(self) -> None:
+        methods: dict[str, Method] = {}
+        disputed: set[str] = set()
+        for cluster in self._current.values():
+            for path, method in cluster.schema.methods.items():
+                if methods.setdefault(path, method).shape is not method.shape:
+                    disputed.add(path)
+        for path in disputed:
+            del methods[path]
+        if methods != self._methods:
+            self._methods = methods
+            self.on_methods()
+        self.changes.set(self.changes.value + 1)
+
+
+def _live(upstream: Upstream) -> Upstream:
+    """Return the upstream without what the cluster does not depend on, for comparison."""
+    return replace(upstream, timeout=None)
+
+
+def _schema_sets(configuration: Configuration) -> dict[str, SchemaSet]:
+    return {schema.name: SchemaSet.of(schema.files) for schema in configuration.schemas.values() if schema.files}

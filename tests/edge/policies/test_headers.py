@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from edge.model.call import Call
+from edge.model.config import HeaderChange, HeaderPolicy, Policy
+from edge.policies import changed, compile_policies
+
+
+def test_entries_are_removed_then_set_then_appended() -> None:
+    change = HeaderChange(remove=frozenset({"gone"}), set=(("x-a", "new"),), append=(("x-b", "2"),))
+    before = (("x-a", "1"), ("gone", "1"), ("x-b", "1"), ("x-a", "2"), ("k-bin", b"\0"))
+    assert changed(before, change) == (("x-b", "1"), ("k-bin", b"\0"), ("x-a", "new"), ("x-b", "2"))
+
+
+def test_policies_run_in_the_routes_order_and_those_for_everything_first() -> None:
+    def policy(name: str, value: str, *, everywhere: bool = False) -> Policy:
+        kind = HeaderPolicy(request=HeaderChange(append=(("x-order", value),)))
+        return Policy(name=f"policies/{name}", kind=kind, everywhere=everywhere)
+
+    policies = {p.name: p for p in (policy("a", "a"), policy("b", "b"), policy("all", "all", everywhere=True))}
+    admissions, responses = compile_policies(["policies/b", "policies/a"], policies)
+    call = Call("/a/B")
+    for admission in admissions:
+        assert admission.admit(call) is None
+    assert [value for _, value in call.metadata] == ["all", "b", "a"]
+    assert responses == ()
+
+
+def test_a_policy_for_answers_only_costs_requests_nothing() -> None:
+    policy = Policy(name="policies/a", kind=HeaderPolicy(response=HeaderChange(set=(("x-a", "1"),))))
+    admissions, responses = compile_policies(["policies/a"], {policy.name: policy})
+    assert admissions == ()
+    assert responses == (policy.kind.response,)

@@ -1,0 +1,47 @@
+"""Pins the dependencies with hashes and without hosts: requirements/dev.txt for tests, run.txt for the image.
+
+Needs uv (`pip install uv`), which is not a dependency of the project. grpcio and its companions stay at the version
+that was chosen by measurement (ARCHITECTURE.md, "Which grpcio"); everything else takes the newest that fits pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+GRPC_VERSION = "1.78.2"
+GRPC_PACKAGES = ("grpcio", "grpcio-tools", "grpcio-status", "grpcio-health-checking", "grpcio-reflection")
+LOCKS = {"dev.txt": ["--extra", "dev"], "run.txt": ["--extra", "uvloop"]}
+
+
+def main() -> int:
+    """Write the lock files and return the exit code."""
+    if shutil.which("uv") is None:
+        print("uv not found: pip install uv")
+        return 2
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
+        constraints.write("".join(f"{package}=={GRPC_VERSION}\n" for package in GRPC_PACKAGES))
+        constraints.flush()
+        for name, extras in LOCKS.items():
+            command = [
+                "uv",
+                "pip",
+                "compile",
+                "pyproject.toml",
+                *extras,
+                "--universal",
+                "--generate-hashes",
+                "--upgrade",
+            ]
+            command += ["--no-header", "--no-annotate", "--no-emit-index-url", "--constraint", constraints.name]
+            subprocess.run([*command, "--quiet", "-o", f"requirements/{name}"], cwd=ROOT, check=True)
+            print(f"requirements/{name} written")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
