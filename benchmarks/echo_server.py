@@ -30,7 +30,7 @@ async def bidi(_: Any, context: Any) -> None:
 async def serve(port: int) -> None:
     """Serve until SIGTERM."""
     server = grpc.aio.server(options=[("grpc.max_concurrent_streams", 10_000)])
-    handlers = {
+    handlers: dict[str, Any] = {
         "Unary": grpc.unary_unary_rpc_method_handler(unary),
         "Bidi": grpc.stream_stream_rpc_method_handler(bidi),
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -20,7 +21,7 @@ METHOD = "/bench.v1.Bench/"
 
 async def unary(channel: grpc.aio.Channel, count: int) -> int:
     """Make `count` calls one after the other and return how many failed."""
-    call = channel.unary_unary(METHOD + "Unary")
+    call: Any = channel.unary_unary(METHOD + "Unary")
     failed = 0
     for _ in range(count):
         try:
@@ -32,7 +33,7 @@ async def unary(channel: grpc.aio.Channel, count: int) -> int:
 
 async def bidi(channel: grpc.aio.Channel, count: int) -> int:
     """Play ping-pong with `count` messages on one stream and return how many failed."""
-    stream = channel.stream_stream(METHOD + "Bidi")(timeout=120)
+    stream: Any = channel.stream_stream(METHOD + "Bidi")(timeout=120)
     good = 0
     for _ in range(count):
         await stream.write(MESSAGE)
@@ -43,7 +44,7 @@ async def bidi(channel: grpc.aio.Channel, count: int) -> int:
 
 async def cancel(channel: grpc.aio.Channel, count: int) -> int:
     """Make `count` streams, cancel each in the middle, and return how many failed before that."""
-    multicallable = channel.stream_stream(METHOD + "Bidi")
+    multicallable: Any = channel.stream_stream(METHOD + "Bidi")
     failed = 0
     for _ in range(count):
         stream = multicallable(timeout=30)

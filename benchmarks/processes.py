@@ -67,9 +67,9 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.2):
             return
         if process.poll() is not None:
-            raise RuntimeError(f"{process.args} ended with {process.returncode}")
+            raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
         time.sleep(0.02)
-    raise RuntimeError(f"{process.args} does not listen on port {port} after {START_DEADLINE} s")
+    raise RuntimeError(f"{process.args!r} does not listen on port {port} after {START_DEADLINE} s")
 
 
 @contextlib.contextmanager

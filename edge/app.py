@@ -28,9 +28,10 @@ from edge.control.requests import Requests
 from edge.control.store import MemoryStore
 from edge.control.yaml_config import Loaded, load
 from edge.listeners import GrpcServer, ListenError
-from edge.model.config import Configuration, ServerSettings
+from edge.model.config import Configuration
 from edge.model.errors import InvalidRequest, Violation
 from edge.model.schema import Method, SchemaSet
+from edge.model.settings import ServerSettings
 from edge.model.snapshot import Snapshot, SourceState
 from edge.model.watch import Watch
 from edge.proxy import Dispatcher, ProxyHandler, compile_snapshot

@@ -7,7 +7,6 @@ import importlib
 import json
 import os
 import re
-import shutil
 import signal
 import sys
 import tempfile
@@ -21,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from edge.demo_calls import HEADER, HEADER_VALUE, SERVICE, BookstoreCalls, GatewayCalls, Outcome
+from edge.demo_calls import HEADER, HEADER_VALUE, BookstoreCalls, GatewayCalls, Outcome
+from edge.demo_lines import lines_to_try
 from edge.demo_processes import Child, DemoError, how_it_ended, is_free
 from edge.tasks import Tasks
 
@@ -201,27 +201,10 @@ class _Demo:
         self._console.print(table)
 
     def _show_lines(self, addresses: _Addresses) -> None:
-        """Print lines that can be pasted into a shell as they are."""
-        grpcurl, edge = f"{command('grpcurl')} -plaintext", command("edge")
-        shelf, folio = '{"name": "shelves/fiction"}', '{"name": "shelves/fiction/books/first-folio"}'
-        lines = (
-            "# what the bookstores offer, learnt by reflection, and calls that are balanced over both",
-            f"{grpcurl} {addresses.traffic} list",
-            f"{grpcurl} -v -d '{shelf}' {addresses.traffic} {SERVICE}/GetShelf",
-            f"{grpcurl} -v -H '{HEADER}: {HEADER_VALUE}' -d '{shelf}' {addresses.traffic} {SERVICE}/GetShelf",
-            f"{grpcurl} -d '{folio}' {addresses.traffic} {SERVICE}/OrderBook",
-            "# the gateway API",
-            f"{grpcurl} {addresses.admin} list",
-            f"{grpcurl} {addresses.admin} gateway.v1.RouteService/ListRoutes",
-            f"{grpcurl} {addresses.admin} gateway.v1.HealthService/GetHealth",
-            f'{grpcurl} -d \'{{"name": "routes/only-two"}}\' {addresses.admin} gateway.v1.RouteService/DeleteRoute',
-            "# the same with the command line",
-            f"{edge} get routes --address {addresses.admin}",
-            f"{edge} explain /{SERVICE}/GetShelf --address {addresses.admin}",
-            f"{edge} tap --address {addresses.admin}",
+        self._say(
+            "\nWith this running, try in another terminal:" if self._once else "\nTry in another terminal:", "bold"
         )
-        self._say("\nTry it from another terminal:", "bold")
-        for line in lines:
+        for line in lines_to_try(addresses.traffic, addresses.admin, addresses.bookstores[0]):
             self._say(f"  {line}", "dim" if line.startswith("#") else "")
 
     async def _keep_running(self) -> int:
@@ -257,14 +240,6 @@ def bookstore_calls(channel: grpc.aio.Channel) -> BookstoreCalls:
     messages = importlib.import_module("bookstore.v1.bookstore_pb2")
     services = importlib.import_module("bookstore.v1.bookstore_pb2_grpc")
     return BookstoreCalls(channel, messages, services.BookstoreServiceStub(channel))
-
-
-def command(name: str) -> str:
-    """Return how a command is called from here: by name when the shell finds it, else by its path."""
-    beside = Path(sys.executable).parent / name
-    if shutil.which(name) or not beside.exists():
-        return name
-    return os.path.relpath(beside) if beside.is_relative_to(Path.cwd()) else str(beside)
 
 
 async def _connected(channel: grpc.aio.Channel, what: str) -> None:

@@ -81,8 +81,8 @@ class BookstoreCalls:
         book = self._pb.Book
 
         async def requests() -> AsyncIterator[pb.ImportBooksRequest]:
-            for title in ("The Wealth of Nations", "Common Sense", "Moby-Dick"):
-                yield self._pb.ImportBooksRequest(parent="shelves/fiction", book=book(title=title, author="Various"))
+            for title in ("A Sentimental Journey", "The Innocents Abroad", "Roughing It"):
+                yield self._pb.ImportBooksRequest(parent="shelves/travel", book=book(title=title, author="Various"))
 
         call = self._stub.ImportBooks(requests(), timeout=_TIMEOUT)
 

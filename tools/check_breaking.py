@@ -1,6 +1,6 @@
 """Asks buf whether the protos break what the main branch has, where there is a main branch to compare with.
 
-Compares with `origin/main`, else with `main`, else with the commit before. A repository without any of them (a first
+Compares with `origin/main`, else with the commit before. A repository without any of them (a first
 commit, an export without history) has nothing to break, and says so.
 """
 
@@ -18,7 +18,7 @@ FOLDER = "proto/gateway"
 
 def revisions() -> list[str]:
     """Return what can be compared with, best first."""
-    return [name for name in ("origin/main", "main", "HEAD~1") if git("rev-parse", "--verify", "--quiet", name)]
+    return [name for name in ("origin/main", "HEAD~1") if git("rev-parse", "--verify", "--quiet", name)]
 
 
 def git(*arguments: str) -> str:

@@ -1,7 +1,7 @@
 """Pins the dependencies with hashes and without hosts: requirements/dev.txt for tests, run.txt for the image.
 
 Needs uv (`pip install uv`), which is not a dependency of the project. grpcio and its companions stay at the version
-that was chosen by measurement (ARCHITECTURE.md, "Which grpcio"); everything else takes the newest that fits pyproject.toml.
+that was chosen by measurement (ARCHITECTURE.md, "Which grpcio"); everything else takes the newest that fits.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any, Final
 
 import grpc.aio
+from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from edge.admin.admin import AdminService
@@ -34,6 +35,9 @@ from gateway.v1 import (
     schema_service_pb2,
     upstream_service_pb2,
 )
+
+ERROR_DETAILS: Final = own_schema((error_details_pb2, status_pb2))
+"""What the details of statuses are made of, so that clients can print them. Last: an upstream's own come first."""
 
 GATEWAY_API: Final[tuple[ModuleType, ...]] = (
     admin_service_pb2,
@@ -71,7 +75,8 @@ def register_admin(
     _add(endpoint_service_pb2_grpc.add_EndpointServiceServicer_to_server, EndpointService(runtime), server)
     _add(health_service_pb2_grpc.add_HealthServiceServicer_to_server, health, server)
     own = (own_schema((*GATEWAY_API, health_pb2)), REFLECTION_SCHEMA)
-    add_reflection(server, lambda: own)
+    shown = (*own, ERROR_DETAILS)
+    add_reflection(server, lambda: shown)
     return _add_health(server, runtime, draining, own)
 
 
@@ -91,7 +96,7 @@ def register_traffic(server: grpc.aio.Server, runtime: Runtime) -> HealthService
 
     def merged() -> Sequence[SchemaSet]:
         clusters = runtime.snapshot.value.clusters
-        return [*own, *(clusters[name].schema for name in sorted(clusters))]
+        return [*own, *(clusters[name].schema for name in sorted(clusters)), ERROR_DETAILS]
 
     add_reflection(server, merged)
     return _add_health(server, runtime, Watch(False), own)

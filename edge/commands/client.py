@@ -78,13 +78,15 @@ def failure(error: Any, address: str) -> Failure:
             return _unreachable(address, _why(message))
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return _unreachable(address, f"no answer within {TIMEOUT:g} s")
-        if code is grpc.StatusCode.UNIMPLEMENTED:
-            hint = f"what answers at {address} has no such part of the gateway API; is it the operations port (9090)?"
-            return Failure(ExitCode.UNREACHABLE, hint, [message] if message else [])
+    if code is grpc.StatusCode.UNIMPLEMENTED and (info is None or info.reason == "NO_ROUTE"):
+        hint = f"the gateway API is not at {address}; is that a port for traffic? Name the other one with --address"
+        return Failure(ExitCode.UNREACHABLE, hint)
     exit_code = ExitCode.NOT_FOUND if code is grpc.StatusCode.NOT_FOUND else ExitCode.REFUSED
     reason = f"{code.name}, {info.reason}" if info is not None and info.reason else code.name
     shown = [f"{field}: {description}" if field else description for field, description in violations]
-    if len(shown) > 1:
+    if shown == [message]:
+        shown = []
+    elif len(shown) > 1:
         message = re.sub(r" \(and \d+ more\)$", "", message)
     return Failure(exit_code, f"{message or 'the gateway refused'} ({reason})", shown)
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from edge.commands import show
 from edge.commands.client import TIMEOUT, connect, stub
 from edge.commands.show import Format
-from edge.commands.terminal import ExitCode, Failure, facts, heading, output, table
+from edge.commands.terminal import ExitCode, Failure, clean, facts, heading, output, table
 from edge.model.status import Code
 from gateway.v1 import admin_service_pb2, admin_service_pb2_grpc
 
@@ -47,7 +47,7 @@ def _print(request: admin_service_pb2.ExplainCallRequest, answer: admin_service_
     call = f"{request.verb} {request.path}".strip() + (f" at {request.host}" if request.host else "")
     if answer.matched:
         index = "the default route" if answer.match_index < 0 else f"match {answer.match_index}"
-        taken = Text.assemble((answer.route, "bold green"), f", {index}")
+        taken = Text.assemble((clean(answer.route), "bold green"), f", {index}")
     else:
         taken = Text("no route takes this call", style="bold red")
     facts([("Call", call), ("Route", taken), *_facts(answer), ("Revision", str(answer.config_revision))])
@@ -70,7 +70,7 @@ def _facts(answer: Any) -> Iterator[tuple[str, str | Text]]:
     yield "Method", f"{answer.method} ({answer.shape})" if answer.shape else answer.method
     yield "Deadlines", "\n".join(answer.deadlines)
     if answer.HasField("status"):
-        yield "Answer", Text(f"{code_name(answer.status.code)}: {answer.status.message}", style="yellow")
+        yield "Answer", Text(clean(f"{code_name(answer.status.code)}: {answer.status.message}"), style="yellow")
 
 
 def _choice(choice: Any) -> str:

@@ -11,7 +11,7 @@ from edge.commands import show
 from edge.commands.client import TIMEOUT, connect, stub
 from edge.commands.kinds import ENDPOINTS, KINDS, Kind, find, split
 from edge.commands.show import Format
-from edge.commands.terminal import ExitCode, Failure, facts, heading, note, state, table
+from edge.commands.terminal import ExitCode, Failure, clean, facts, heading, note, state, table
 from gateway.v1 import (
     admin_service_pb2,
     admin_service_pb2_grpc,
@@ -95,7 +95,7 @@ def _health(channel: Any, name: str | None, form: Format) -> None:
             ("Gateway", state(show.enum_word(health, "state"))),
             ("Reason", health.reason),
             ("Revision", str(health.config_revision)),
-            ("Refused", Text(health.config_error, style="red")),
+            ("Refused", Text(clean(health.config_error), style="red")),
         ]
     )
     if health.upstreams:
@@ -118,10 +118,11 @@ def _upstream_row(upstream: Any) -> tuple[str | Text, ...]:
 
 
 def source(health: Any) -> str | Text:
-    """Return how learning something goes: its error, or its state."""
+    """Return how learning something goes: what is to be said about it, or its state."""
+    word = show.enum_word(health, "state")
     if health.error:
-        return Text(health.error, style="red")
-    return state(show.enum_word(health, "state"))
+        return Text(clean(health.error), style="" if word == "HEALTHY" else "red")
+    return state(word)
 
 
 def config_of(channel: Any) -> Any:
@@ -160,7 +161,7 @@ def _server(channel: Any, name: str | None, form: Format) -> None:
             ("Started", _time(info, "start_time")),
             ("Revision", str(info.config_revision)),
             ("In force", _time(info, "config_time")),
-            ("Refused", Text(info.config_error.message, style="red")),
+            ("Refused", Text(clean(info.config_error.message), style="red")),
             ("Calls", f"{info.active_calls} under way, {info.total_calls} finished"),
             ("Memory", memory),
         ]
@@ -177,7 +178,7 @@ def _server(channel: Any, name: str | None, form: Format) -> None:
 
 def _worker_row(worker: Any) -> tuple[str | Text, ...]:
     memory = f"{worker.resident_bytes / 2**20:.1f} MiB"
-    refused = Text(worker.config_error.message, style="red")
+    refused = Text(clean(worker.config_error.message), style="red")
     return (str(worker.pid), str(worker.config_revision), str(worker.active_calls), memory, refused)
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from edge.commands import show
 from edge.commands.client import TIMEOUT, pages
-from edge.commands.terminal import ExitCode, Failure, state
+from edge.commands.terminal import ExitCode, Failure, clean, state
 from edge.control.hints import did_you_mean
 from gateway.v1 import (
     consumer_service_pb2,
@@ -124,7 +124,7 @@ def _consumer(consumer: Any) -> Row:
 def _schema(schema: Any) -> Row:
     source = {"file": schema.file, "reflection_upstream": f"reflection of {show.short(schema.reflection_upstream)}"}
     came = source.get(schema.WhichOneof("source") or "", "uploaded")
-    problem = Text(schema.refresh_error, style="red")
+    problem = Text(clean(schema.refresh_error), style="red")
     return (show.short(schema.name), came, str(len(schema.services)), schema.hash[:12], problem, show.origin(schema))
 
 

@@ -86,7 +86,7 @@ def _print(call: Any, form: Format) -> None:
     started = datetime.fromtimestamp(call.start_time.seconds + call.start_time.nanos / 1e9, UTC).astimezone()
     code = code_name(call.status.code)
     style = "green" if call.status.code == 0 else "red" if call.status_source == "gateway" else "yellow"
-    where = f" → {show.short(call.upstream)} {call.endpoint}" if call.upstream else ""
+    where = f" → {show.short(call.upstream)} {call.endpoint}".rstrip() if call.upstream else ""
     why = ": ".join(word for word in (call.reason, call.status.message, call.cause) if word) if call.status.code else ""
     output().print(
         Text.assemble(

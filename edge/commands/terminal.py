@@ -16,6 +16,9 @@ from edge.model.errors import InvalidRequest
 _WIDE = 100_000
 """Columns of a console that is not a terminal, so that nothing is cut off or wrapped."""
 
+_SHORT = 22
+"""Columns no wider than this keep their lines whole on a narrow terminal, as long as that is possible."""
+
 
 class ExitCode(enum.IntEnum):
     """What the commands end with. `edge --help` documents them."""
@@ -95,11 +98,14 @@ def clean(text: str) -> str:
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
     """Print a table. A cell may have several lines."""
+    cells = [[_cell(cell) for cell in row] for row in rows]
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for header in headers:
-        grid.add_column(header, overflow="fold")
-    for row in rows:
-        grid.add_row(*(_cell(cell) for cell in row))
+    widths = [max(len(header), *(_width(row[at]) for row in cells), 0) for at, header in enumerate(headers)]
+    fits = sum(min(width, _SHORT) + 2 for width in widths) <= output().width
+    for header, width in zip(headers, widths, strict=True):
+        grid.add_column(header, overflow="fold", no_wrap=fits and width <= _SHORT)
+    for row in cells:
+        grid.add_row(*row)
     _show(grid)
 
 
@@ -127,6 +133,10 @@ def state(word: str) -> Text:
 
 def _cell(value: str | Text) -> Text:
     return value if isinstance(value, Text) else Text(clean(value))
+
+
+def _width(cell: Text) -> int:
+    return max((line.cell_len for line in cell.split()), default=0)
 
 
 def _show(grid: Any) -> None:

@@ -19,9 +19,10 @@ from edge.control.drafts import Draft, State, declare, in_store_already, kept, m
 from edge.control.kinds import KINDS
 from edge.control.resources import NO_RESOURCES, Resources
 from edge.control.store import RevisionConflict, Store, StoredRevision
-from edge.model.config import Configuration, ServerSettings
+from edge.model.config import Configuration
 from edge.model.errors import EtagMismatch, GatewayError, InvalidRequest
 from edge.model.runtime import Runtime
+from edge.model.settings import ServerSettings
 from edge.model.snapshot import Snapshot
 from edge.tasks import Tasks
 from gateway.v1 import config_pb2

@@ -61,7 +61,8 @@ def _decode(token: str, context: str) -> str | None:
         last = data[_CHECKSUM:].decode()
     except (binascii.Error, ValueError):
         return None
-    return last if last and data[:_CHECKSUM] == _checksum(last, context) else None
+    # compared as a whole, since base64 takes more than one text for the same bytes
+    return last if last and _encode(last, context) == token else None
 
 
 def _checksum(last: str, context: str) -> bytes:

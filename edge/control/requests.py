@@ -29,7 +29,7 @@ FIELD = "request_id"
 @dataclass(slots=True)
 class _Entry:
     fingerprint: bytes
-    outcome: asyncio.Future[Any]
+    outcome: asyncio.Task[Any]
 
 
 class Requests:
@@ -79,26 +79,21 @@ class Requests:
         if entry is not None and entry.fingerprint != fingerprint:
             raise _invalid("was used for a different request before; take a new one")
         if entry is None:
-            entry = _Entry(fingerprint, asyncio.get_running_loop().create_future())
-            self._entries[request_id] = entry
-            self._tasks.spawn(self._run(request_id, entry, execute), name=f"{method} {request_id}")
-        outcome = await asyncio.shield(entry.outcome)
-        if isinstance(outcome, _Failure):
-            raise outcome.error
-        return outcome  # type: ignore[no-any-return]  # what `execute` returned
+            outcome = self._tasks.spawn(self._outcome(request_id, execute), name=f"{method} {request_id}")
+            entry = self._entries[request_id] = _Entry(fingerprint, outcome)
+        answer: T | _Failure = await asyncio.shield(entry.outcome)
+        if isinstance(answer, _Failure):
+            raise answer.error
+        return answer
 
-    async def _run(self, request_id: str, entry: _Entry, execute: Callable[[], Awaitable[Any]]) -> None:
+    async def _outcome(self, request_id: str, execute: Callable[[], Awaitable[T]]) -> T | _Failure:
         try:
-            outcome = await execute()
+            answer = await execute()
         except Exception as error:
             del self._entries[request_id]
-            entry.outcome.set_result(_Failure(error))
-        except BaseException:
-            entry.outcome.cancel()
-            raise
-        else:
-            self._answers[request_id] = self._clock()
-            entry.outcome.set_result(outcome)
+            return _Failure(error)
+        self._answers[request_id] = self._clock()
+        return answer
 
     def _forget_old(self) -> None:
         """Forget answers that are too old or too many. What is under way stays; the oldest answer comes first."""

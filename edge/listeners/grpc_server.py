@@ -7,11 +7,12 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from edge.model.config import Limits
+from edge.model.settings import Limits
 
 MESSAGE_CEILING_FACTOR = 4
-"""How many times the largest allowed message grpc.aio accepts: the proxy itself refuses what is over the limit, with its
-name; this only bounds the memory of what is far over."""
+"""How many times the largest allowed message grpc.aio accepts.
+
+The proxy itself refuses what is over the limit, with its name; this only bounds the memory of what is far over."""
 
 
 class ListenError(Exception):

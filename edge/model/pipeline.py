@@ -7,7 +7,7 @@ An engine calls `settle` exactly once for each call it has opened, whatever happ
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from edge.model.call import Call, CallFinished, StatusSource
@@ -50,9 +50,5 @@ class Pipeline(Protocol):
         ...
 
 
-class Settled(Protocol):
-    """Somebody who wants to know of finished calls. It must be quick and must not raise."""
-
-    def __call__(self, finished: CallFinished) -> None:
-        """Take the record."""
-        ...
+Settled = Callable[[CallFinished], None]
+"""Somebody who wants to know of finished calls. It must be quick and must not raise."""

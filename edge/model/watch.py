@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Watch(Generic[T]):
 
         return end
 
-    async def follow(self) -> AsyncIterator[T]:
+    async def follow(self) -> AsyncGenerator[T, None]:
         """Yield the current value, then the latest one after each change, until the iterator is closed."""
         event = asyncio.Event()
         self._followers.add(event)

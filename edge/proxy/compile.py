@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from edge.model.config import Configuration, Forward, Limits, Route
+from edge.model.config import Configuration, Forward, Route
+from edge.model.settings import Limits
 from edge.model.snapshot import Cluster, RoutePlan, Snapshot, UpstreamPlan
 from edge.policies import compile_policies
 from edge.routing import RadixRouteTable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import grpc
 import grpc.aio
@@ -16,7 +15,7 @@ from edge.policies import changed
 from edge.proxy.dispatcher import Dispatcher
 from edge.proxy.metadata import Peers, outgoing
 from edge.proxy.respond import CODES, Context, connection_failure, deadline, refuse
-from edge.upstream.channels import Connection
+from edge.upstream.channels import Connection, WireMetadata
 
 _monotonic = time.monotonic
 
@@ -44,7 +43,7 @@ class Core:
             deadline=None if remaining is None else now + remaining,
         )
 
-    def lease(self, call: Call) -> tuple[Connection, list[tuple[str, Any]]]:
+    def lease(self, call: Call) -> tuple[Connection, WireMetadata]:
         """Pick an endpoint and return its connection and the metadata for it.
 
         Raises:
@@ -53,7 +52,7 @@ class Core:
         peer = self.peers.get(call.peer)
         call.peer = peer.address
         endpoint = self.dispatcher.pick(call, call.started)
-        return endpoint.carrier.connection(), outgoing(call, peer)  # type: ignore[attr-defined] # this engine's carrier
+        return endpoint.carrier.connection(), WireMetadata(outgoing(call, peer))  # type: ignore[attr-defined] # this engine's carrier
 
 
 def time_limit(call: Call, own: float | None, whose: str, now: float) -> tuple[float | None, str]:

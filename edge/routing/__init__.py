@@ -5,6 +5,7 @@
     conditions  host, verb, headers, query parameters
     rule        one match of a route, compiled
     ties        refuses matches between which nothing decides
+    bucket      the rules of one host and one target, in order
     hosts       rules by host, then by what a call asks for
     table       RadixRouteTable: build once, match many times
     explain     the same answer in words

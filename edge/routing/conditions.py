@@ -136,20 +136,12 @@ class Condition:
 
     def holds(self, call: Call) -> bool:
         """Return whether a call meets the condition."""
-        pairs = call.metadata if self.where is Where.HEADER else _query(call.query)
-        compare = self.compare
-        name = self.name
-        for key, value in pairs:
-            if key != name:
-                continue
-            if compare is Compare.PRESENT:
-                return True
-            if compare is Compare.ABSENT:
-                return False
-            text = value if isinstance(value, str) else b64encode(value).decode("ascii").rstrip("=")
-            if text == self.text if compare is Compare.EXACT else text.startswith(self.text):
-                return True
-        return compare is Compare.ABSENT
+        values = values_of(self.where, self.name, call)
+        if self.compare is Compare.EXACT:
+            return self.text in values
+        if self.compare is Compare.PREFIX:
+            return any(value.startswith(self.text) for value in values)
+        return bool(values) is (self.compare is Compare.PRESENT)
 
     def excludes(self, other: Condition) -> bool:
         """Return whether no call with one value of the name meets both conditions.
@@ -200,6 +192,16 @@ def compile_condition(where: Where, match: ValueMatch) -> Condition:
     if match.exact is not None:
         return Condition(where, name, Compare.EXACT, match.exact.rstrip("=") if binary else match.exact)
     return Condition(where, name, Compare.PREFIX, match.prefix or "")
+
+
+def values_of(where: Where, name: str, call: Call) -> list[str]:
+    """Return the values a call has under a name. Bytes are given as base64 without padding, as on the wire."""
+    pairs = call.metadata if where is Where.HEADER else _query(call.query)
+    return [
+        value if isinstance(value, str) else b64encode(value).decode("ascii").rstrip("=")
+        for key, value in pairs
+        if key == name
+    ]
 
 
 @functools.lru_cache(maxsize=8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge.model.call import Call, Protocol
 from edge.model.snapshot import Match
+from edge.routing.bucket import Bucket
 from edge.routing.conditions import HostPattern, is_grpc_path, normal_host
 from edge.routing.rule import GrpcName, Rule
 from edge.routing.template import PathTemplate, split_path
@@ -16,16 +17,16 @@ class HostRules:
     __slots__ = ("_any_grpc", "_buckets", "_methods", "_services", "_static", "_tree", "_untargeted")
 
     def __init__(self) -> None:
-        self._methods: dict[str, list[Rule]] = {}
+        self._methods: dict[str, Bucket] = {}
         """By path on the wire."""
-        self._services: dict[str, list[Rule]] = {}
-        self._any_grpc: list[Rule] = []
-        self._tree: RadixTree[list[Rule]] = RadixTree()
-        self._static: dict[str, list[Rule]] = {}
+        self._services: dict[str, Bucket] = {}
+        self._any_grpc = Bucket()
+        self._tree: RadixTree[Bucket] = RadixTree()
+        self._static: dict[str, Bucket] = {}
         """Some leaves of the tree, by path: no other template is as specific as one that takes one path only."""
-        self._untargeted: list[Rule] = []
-        self._buckets: list[list[Rule]] = [self._any_grpc, self._untargeted]
-        """Every list of rules above, each once."""
+        self._untargeted = Bucket()
+        self._buckets = [self._any_grpc, self._untargeted]
+        """Every bucket above, each once."""
 
     def add(self, rule: Rule) -> None:
         """Take in a rule."""
@@ -36,21 +37,21 @@ class HostRules:
             bucket = self._grpc_bucket(target)
         else:
             bucket = self._http_bucket(target)
-        bucket.append(rule)
+        bucket.add(rule)
 
-    def _grpc_bucket(self, target: GrpcName) -> list[Rule]:
+    def _grpc_bucket(self, target: GrpcName) -> Bucket:
         if not target.service:
             return self._any_grpc
         if target.method:
-            bucket = self._methods.setdefault(f"/{target.service}/{target.method}", [])
+            bucket = self._methods.setdefault(f"/{target.service}/{target.method}", Bucket())
         else:
-            bucket = self._services.setdefault(target.service, [])
+            bucket = self._services.setdefault(target.service, Bucket())
         if not bucket:
             self._buckets.append(bucket)
         return bucket
 
-    def _http_bucket(self, target: PathTemplate) -> list[Rule]:
-        bucket = self._tree.insert(target, [])
+    def _http_bucket(self, target: PathTemplate) -> Bucket:
+        bucket = self._tree.insert(target, Bucket())
         if not bucket:
             self._buckets.append(bucket)
             texts = [segment.text for segment in target.segments]
@@ -62,41 +63,33 @@ class HostRules:
     def freeze(self) -> None:
         """Put the rules of each place into the order in which they are tried."""
         for bucket in self._buckets:
-            bucket.sort(key=lambda rule: rule.order)
+            bucket.freeze()
 
     def match(self, call: Call) -> Match | None:
         """Return the match of the most specific rule a call meets, or None."""
         path = call.method
         if call.protocol is not Protocol.HTTP:
             bucket = self._methods.get(path)
-            if bucket is not None:
-                for rule in bucket:
-                    if rule.free or rule.accepts(call):
-                        return rule.fixed
+            if bucket is not None and (rule := bucket.sure or bucket.first(call)) is not None:
+                return rule.fixed
             if self._services or self._any_grpc:
                 raw = path.split("/")
                 if is_grpc_path(raw):
-                    for rule in self._services.get(raw[1], ()):
-                        if rule.free or rule.accepts(call):
-                            return rule.fixed
-                    for rule in self._any_grpc:
-                        if rule.free or rule.accepts(call):
-                            return rule.fixed
+                    bucket = self._services.get(raw[1])
+                    if bucket is not None and (rule := bucket.sure or bucket.first(call)) is not None:
+                        return rule.fixed
+                    if (rule := self._any_grpc.sure or self._any_grpc.first(call)) is not None:
+                        return rule.fixed
         bucket = self._static.get(path)
-        if bucket is not None:
-            for rule in bucket:
-                if rule.free or rule.accepts(call):
-                    return rule.fixed
+        if bucket is not None and (rule := bucket.sure or bucket.first(call)) is not None:
+            return rule.fixed
         if self._tree:
             segments = split_path(path)
             for bucket in self._tree.find(segments):
-                for rule in bucket:
-                    if rule.free or rule.accepts(call):
-                        return rule.bind(segments)
-        for rule in self._untargeted:
-            if rule.free or rule.accepts(call):
-                return rule.fixed
-        return None
+                if (rule := bucket.sure or bucket.first(call)) is not None:
+                    return rule.bind(segments)
+        rule = self._untargeted.sure or self._untargeted.first(call)
+        return None if rule is None else rule.fixed
 
 
 class HostIndex:

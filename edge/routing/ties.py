@@ -1,7 +1,7 @@
 """Refuses matches of different routes between which nothing decides.
 
 Two matches can only tie when they have the same host, the same target (names of parameters apart) and the same rank.
-`Bucket` holds such rules. Within a bucket, rules that ask for different exact values of one header or parameter never
+`Rivals` holds such rules. Among them, rules that ask for different exact values of one header or parameter never
 meet in one call, so a new rule is compared only with those that ask for its own values: ten thousand routes that one
 header tells apart are as quickly checked as ten thousand paths.
 """
@@ -45,7 +45,7 @@ class _Group:
         return index.get(tuple(map(exact.get, common)), [])
 
 
-class Bucket:
+class Rivals:
     """Rules of one host, one target and one rank."""
 
     __slots__ = ("_groups", "_seen")
@@ -83,12 +83,12 @@ class Bucket:
 
 def find_ties(rules: Iterable[Rule]) -> list[Violation]:
     """Return a violation for each match that ties with an earlier one of another route."""
-    buckets: dict[tuple[object, ...], Bucket] = {}
+    rivals: dict[tuple[object, ...], Rivals] = {}
     violations: list[Violation] = []
     for rule in rules:
         for host in rule.hosts or (None,):
-            bucket = buckets.setdefault((host, _target_key(rule), rule.rank), Bucket())
-            other = bucket.add(rule)
+            found = rivals.setdefault((host, _target_key(rule), rule.rank), Rivals())
+            other = found.add(rule)
             if other is not None:
                 violations.append(_tie(rule, other))
                 break

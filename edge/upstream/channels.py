@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ import grpc
 import grpc.aio
 
 from edge import __version__
-from edge.model.config import Compression, Limits, Upstream, UpstreamTls
 from edge.model.endpoint import Endpoint, EndpointState
+from edge.model.settings import Limits
+from edge.model.upstreams import Compression, Upstream, UpstreamTls
 from edge.tasks import Tasks
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,23 @@ _COMPRESSION = {
 
 Multicallable = Any
 """grpc.aio's `UnaryUnaryMultiCallable` or `StreamStreamMultiCallable`, on bytes."""
+
+
+class WireMetadata(grpc.aio.Metadata):
+    """Metadata as it goes on the wire: pairs in their order, never looked up.
+
+    grpc.aio's own class sorts the pairs into lists by name first, which costs time in every call and loses the order
+    between names.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[str, str | bytes]]) -> None:
+        self._pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __iter__(self) -> Iterator[tuple[str, str | bytes]]:
+        return iter(self._pairs)
 
 
 class Connection:
@@ -175,8 +193,8 @@ async def _why(channel: grpc.aio.Channel) -> str:
 def connect_error(details: str) -> str:
     """Return the last error in grpc's text about a connection that could not be made, without what surrounds it.
 
-    `… last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to connect to remote host: connect: Connection refused (111)` becomes
-    `Connection refused`.
+    `… last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to connect to remote host: connect: Connection refused (111)`
+    becomes `Connection refused`.
     """
     text = details.rsplit("last error:", 1)[-1].strip()
     text = text.rsplit("Failed to connect to remote host:", 1)[-1].strip()

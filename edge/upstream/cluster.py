@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from edge.balancing import Balancer, RoundRobin
 from edge.discovery import Found, StaticSource
 from edge.model.call import Call
-from edge.model.config import Limits, Upstream
 from edge.model.endpoint import Endpoint, EndpointAddress, EndpointState
 from edge.model.errors import NoHealthyEndpoint
 from edge.model.schema import EMPTY_SCHEMA, SchemaSet
+from edge.model.settings import Limits
 from edge.model.snapshot import SourceState
+from edge.model.upstreams import Upstream
 from edge.tasks import Tasks
 from edge.upstream.channels import Channels
 from edge.upstream.schemas import SchemaKeeper

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from edge.model.config import Configuration, Limits, Upstream
+from edge.model.config import Configuration
 from edge.model.schema import Method, SchemaSet
+from edge.model.settings import Limits
 from edge.model.snapshot import SourceState
+from edge.model.upstreams import Upstream
 from edge.model.watch import Watch
 from edge.tasks import Tasks
 from edge.upstream.cluster import UpstreamCluster

@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 
 from edge.cli import app
 from edge.listeners import ListenError
-from edge.model.errors import InvalidRequest, Violation
+from edge.model.errors import InvalidRequest, NoRoute, Violation
 from tests.edge.commands.gateway import Gateway
 
 COMMANDS = ["serve", "validate", "apply", "get", "describe", "explain", "tap", "version", "demo"]
@@ -99,6 +99,15 @@ def test_something_else_is_there() -> None:
     assert "no gateway answers at" in result.stderr
 
 
+def test_a_port_for_traffic() -> None:
+    gateway = Gateway()
+    gateway.error = NoRoute("no route takes /gateway.v1.RouteService/ListRoutes")
+    with gateway.served() as address:
+        result = run("get", "routes", "-a", address)
+    assert result.exit_code == 3
+    assert result.stderr.startswith(f"error: the gateway API is not at {address}; is that a port for traffic?")
+
+
 def test_a_host_that_is_not_known() -> None:
     result = run("get", "routes", "-a", "no-such-host.invalid:1")
     assert result.exit_code == 3
@@ -144,7 +153,7 @@ def test_files_that_are_not(tmp_path: Path) -> None:
     result = run("validate", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"), str(tmp_path / "none.yaml"))
     assert result.exit_code == 1
     assert f"{tmp_path}/a.yaml:1:1: ruotes: unknown key `ruotes`; did you mean `routes`?" in result.stderr
-    assert f"{tmp_path}/b.yaml:1:37: routes[0].timeout" in result.stderr
+    assert f"{tmp_path}/b.yaml:1:36: routes[0].timeout" in result.stderr
     assert "none.yaml" in result.stderr
 
 
@@ -197,9 +206,10 @@ def test_ctrl_c_ends_a_tap() -> None:
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
         ) as process:
-            silent.accept()
-            time.sleep(0.2)
-            process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=20)
+            connection, _ = silent.accept()
+            with connection:
+                time.sleep(0.2)
+                process.send_signal(signal.SIGINT)
+                _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
     assert b"Traceback" not in errors

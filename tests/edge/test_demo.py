@@ -39,7 +39,13 @@ def processes(folder: Path) -> list[psutil.Process]:
 
 
 @pytest.fixture
-def demo(folder: Path) -> Iterator[subprocess.Popen[str]]:
+def lines() -> list[str]:
+    """The lines to try that the demo has printed."""
+    return []
+
+
+@pytest.fixture
+def demo(folder: Path, lines: list[str]) -> Iterator[subprocess.Popen[str]]:
     """`edge demo` that keeps running, read up to the words that say so."""
     process = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
@@ -47,6 +53,8 @@ def demo(folder: Path) -> Iterator[subprocess.Popen[str]]:
         said = ""
         for line in process.stdout:
             said += line
+            if re.match(r"  \S*(grpcurl|edge) ", line):
+                lines.append(line.strip())
             if "Ctrl-C stops it" in line:
                 break
         else:
@@ -79,12 +87,30 @@ def test_once_shows_everything_and_leaves_nothing(folder: Path) -> None:
         "routes/bookstore",
         "routes/only-two",
         "grpcurl -plaintext",
-        "edge explain",
+        "edge explain bookstore.v1",
     ):
         assert words in said
     assert len(re.findall(r"GetShelf, x-demo: two .* two ", said)) == 3
     assert list(folder.iterdir()) == []
     assert processes(folder) == []
+
+
+def test_the_lines_to_try_work_as_they_are(demo: subprocess.Popen[str], lines: list[str]) -> None:
+    answers = {}
+    for line in lines:
+        if " tap " not in line:  # it goes on until Ctrl-C
+            ended = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, timeout=SECONDS)
+            answers[line] = ended.stdout + ended.stderr
+            assert (ended.returncode == 0) == ("OrderBook" not in line), answers[line]
+    said = "\n".join(answers.values())
+    for words in (
+        "bookstore.v1.BookstoreService",
+        "gateway.v1.RouteService",
+        "google.rpc.PreconditionFailure",
+        "routes/only-two",
+    ):
+        assert words in said
+    assert "x-served-by: one" in next(answers[line] for line in lines if "x-demo: one" in line)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -2,65 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.rpc import error_details_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
 
 from bookstore.v1 import bookstore_pb2 as pb
-from bookstore.v1 import bookstore_pb2_grpc
 
-ROOT = Path(__file__).resolve().parents[2]
-SERVER = ROOT / "examples" / "bookstore" / "server.py"
-CLIENT = ROOT / "examples" / "bookstore" / "client.py"
-SERVICE = "bookstore.v1.BookstoreService"
 FOLIO = "shelves/fiction/books/first-folio"
-
-
-def start(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(SERVER), "--port", "0", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
-def address_of(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    match = re.fullmatch(r"bookstore \S+ listens on (127\.0\.0\.1:\d+)\n", line)
-    assert match, line
-    return match[1]
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with start("--name", "one") as process:
-        try:
-            yield address_of(process)
-        finally:
-            process.terminate()
-            assert process.wait(10) == 0
-
-
-@pytest.fixture
-async def channel(address: str) -> AsyncIterator[grpc.aio.Channel]:
-    async with grpc.aio.insecure_channel(address) as channel:
-        yield channel
-
-
-@pytest.fixture
-def stub(channel: grpc.aio.Channel) -> Any:
-    return bookstore_pb2_grpc.BookstoreServiceStub(channel)  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
@@ -286,64 +239,3 @@ async def test_both_ways_each_question_has_its_answer_before_the_next(stub: Any)
     broken = stub.RecommendBooks()
     await broken.write(pb.RecommendBooksRequest())
     assert (await refusal(broken.read()))[0] is grpc.StatusCode.INVALID_ARGUMENT
-
-
-async def test_health_is_told(channel: grpc.aio.Channel) -> None:
-    stub: Any = health_pb2_grpc.HealthStub(channel)
-    for service in ("", SERVICE):
-        answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.Check(health_pb2.HealthCheckRequest(service="nobody"))
-    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
-
-
-@pytest.mark.parametrize("version", ["v1", "v1alpha"])
-async def test_reflection_tells_services_and_files(channel: grpc.aio.Channel, version: str) -> None:
-    method: Any = channel.stream_stream(
-        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
-        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
-        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
-    )
-    call = method()
-    await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
-    services = {service.name for service in (await call.read()).list_services_response.service}
-    assert {SERVICE, "grpc.health.v1.Health"} < services
-    await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICE))
-    files = (await call.read()).file_descriptor_response.file_descriptor_proto
-    assert any(b"BookstoreService" in file for file in files)
-    await call.done_writing()
-
-
-async def test_the_client_makes_every_kind_of_call(address: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(CLIENT), "--address", address, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    said = (await process.communicate())[0].decode()
-    assert process.returncode == 0, said
-    for words in ("unary", "server stream", "client stream", "both ways", "FAILED_PRECONDITION", "OUT_OF_STOCK"):
-        assert words in said
-    assert "from one" in said
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_stop_ends_open_streams_and_exits_0(number: signal.Signals) -> None:
-    with start("--name", "brief") as process:
-        async with grpc.aio.insecure_channel(address_of(process)) as channel:
-            stub = bookstore_pb2_grpc.BookstoreServiceStub(channel)  # type: ignore[no-untyped-call]
-            watch: Any = stub.WatchShelf(pb.WatchShelfRequest(name="shelves/travel"))
-            await watch.read()
-            process.send_signal(number)
-            await watch.read()
-            code, _ = await refusal(watch.read())
-            assert code is grpc.StatusCode.UNAVAILABLE
-        assert await asyncio.to_thread(process.wait, 10) == 0
-        assert process.stdout is not None
-        assert process.stdout.read() == "bookstore brief has stopped\n"
-
-
-def test_a_port_that_is_taken_is_an_error(address: str) -> None:
-    port = address.rpartition(":")[2]
-    ended = subprocess.run([sys.executable, str(SERVER), "--port", port], capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert f"cannot listen on 127.0.0.1:{port}" in ended.stderr

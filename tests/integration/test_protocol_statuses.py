@@ -220,7 +220,9 @@ async def test_p55_messages_and_break_at_once(admin: Admin, caller: Any, known: 
     assert (messages, code) == ([b"one", b"two"], grpc.StatusCode.UNAVAILABLE)
 
 
-@pytest.mark.xfail(strict=True, reason="grpc.aio: writes application/grpc and hides what the caller wrote")
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="grpc.aio: writes application/grpc and hides what the caller wrote"
+)
 @pytest.mark.parametrize("suffix", ["+proto", "+json", "+custom"])
 async def test_p57_the_suffix_of_the_content_type_stays(
     gateway: Gateway, admin: Admin, known: bool, suffix: str

@@ -9,8 +9,8 @@ from edge.control.conversion import checks
 from edge.control.conversion.availability import check_available, refused
 from edge.control.conversion.scope import Locate, Places, Problem, Scope
 from edge.control.kinds import ID_PATTERN, ID_RULE
-from edge.model.config import Limits, ListenerProtocol, ListenerSettings, ServerSettings
 from edge.model.errors import InvalidRequest, Violation
+from edge.model.settings import Limits, ListenerProtocol, ListenerSettings, ServerSettings
 from gateway.v1 import config_pb2, server_pb2
 
 _PROTOCOLS = {

@@ -6,7 +6,8 @@ import ssl
 
 from edge.control.conversion import checks
 from edge.control.conversion.scope import Scope
-from edge.model.config import (
+from edge.model.endpoint import EndpointAddress
+from edge.model.upstreams import (
     Compression,
     ConnectionSettings,
     StaticDiscovery,
@@ -14,7 +15,6 @@ from edge.model.config import (
     UpstreamProtocol,
     UpstreamTls,
 )
-from edge.model.endpoint import EndpointAddress
 from gateway.v1 import upstream_pb2
 
 _MOST_CONNECTIONS = 64

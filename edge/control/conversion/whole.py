@@ -19,8 +19,9 @@ from edge.control.conversion.upstreams import convert_upstream
 from edge.control.hints import nearest
 from edge.control.kinds import CONSUMER, KINDS, POLICY, ROUTE, SCHEMA, UPSTREAM, Kind, Reference, kind_of
 from edge.control.resources import Resources
-from edge.model.config import Configuration, Schema, Upstream
+from edge.model.config import Configuration, Schema
 from edge.model.errors import InvalidRequest, Violation
+from edge.model.upstreams import Upstream
 
 _CONVERT: Mapping[Kind, Callable[[Any, Scope], Any]] = {
     UPSTREAM: convert_upstream,

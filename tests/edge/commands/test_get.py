@@ -19,13 +19,7 @@ Edge = Callable[..., Result]
 def test_routes_are_a_table_that_says_what_they_do(edge: Edge, gateway: Gateway) -> None:
     result = edge("get", "routes")
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == [
-        "NAME   MATCHES                                                          GOES TO               POLICIES  HTTP  ORIGIN",
-        "books  grpc books.v1.Books/*                                            books 3, far 1        limit     yes   api",
-        "       *.shop GET /a/{id} header x=y* header no z ?q=[red]1[/red]",
-        "gone   (default)                                                        answers 5",
-        "moved  (default)                                                        redirects to new.example",
-    ] or [line.split() for line in result.stdout.splitlines()] == [
+    assert [line.split() for line in result.stdout.splitlines()] == [
         ["NAME", "MATCHES", "GOES", "TO", "POLICIES", "HTTP", "ORIGIN"],
         ["books", "grpc", "books.v1.Books/*", "books", "3,", "far", "1", "limit", "yes", "api"],
         ["*.shop", "GET", "/a/{id}", "header", "x=y*", "header", "no", "z", "?q=[red]1[/red]"],

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from edge.discovery import StaticSource
-from edge.model.config import StaticDiscovery
+from edge.model.upstreams import StaticDiscovery
 from edge.model.endpoint import EndpointAddress
 
 

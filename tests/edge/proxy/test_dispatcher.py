@@ -48,7 +48,10 @@ class Admit:
         self._log, self._wait, self._error = log, wait, error
 
     def admit(self, call: Call) -> Awaitable[None] | None:
-        return self._later() if self._wait else self._now()
+        if self._wait:
+            return self._later()
+        self._now()
+        return None
 
     def _now(self) -> None:
         self._log.append(self.name)

@@ -11,9 +11,11 @@ import grpc.aio
 import pytest
 
 from edge.model.call import Call
-from edge.model.config import Configuration, ConnectionSettings, Limits, Schema, StaticDiscovery, Upstream
+from edge.model.config import Configuration, Schema
 from edge.model.endpoint import EndpointAddress, EndpointState
 from edge.model.errors import NoHealthyEndpoint
+from edge.model.settings import Limits
+from edge.model.upstreams import ConnectionSettings, StaticDiscovery, Upstream
 from edge.tasks import Tasks
 from edge.upstream import Clusters, UpstreamCluster
 
@@ -105,9 +107,9 @@ async def test_what_did_not_change_is_kept_and_the_rest_retired(clusters: Cluste
     with pytest.raises(NoHealthyEndpoint):
         before.pick(CALL, 0.0)
     assert leased.state is EndpointState.DRAINING, "it finishes its call first"
-    assert not before.idle
+    assert [before.idle] == [False]
     before.release(leased, failed=False, latency=0.0)
-    assert before.idle
+    assert [before.idle] == [True]
     await running.stop(0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -77,7 +78,7 @@ async def test_nonsense_is_a_failure_that_says_so(server: grpc.aio.Server, answe
             else:
                 return
 
-    handler = grpc.stream_stream_rpc_method_handler(talk)
+    handler: Any = grpc.stream_stream_rpc_method_handler(talk)
     service, method = METHODS[0].strip("/").split("/")
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
     with pytest.raises(ReflectionError):

@@ -1,0 +1,119 @@
+"""Upstreams as validated, frozen values. Durations are in seconds; None means "not set"."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from edge.model.endpoint import EndpointAddress
+
+
+class UpstreamProtocol(enum.Enum):
+    """What endpoints speak."""
+
+    GRPC = "grpc"
+    HTTP = "http"
+
+
+class Compression(enum.Enum):
+    """How messages to endpoints are compressed."""
+
+    AS_CALLER = "as the caller"
+    NONE = "none"
+    GZIP = "gzip"
+    DEFLATE = "deflate"
+
+
+class BalancerKind(enum.Enum):
+    """How an endpoint is chosen. The kinds of later issues join here."""
+
+    ROUND_ROBIN = "round robin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticDiscovery:
+    """Endpoints listed in the configuration."""
+
+    endpoints: tuple[EndpointAddress, ...]
+    """The endpoints."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamTls:
+    """TLS to the endpoints, always verified."""
+
+    ca_file: str = ""
+    """The authorities to trust, PEM. Empty means the system's."""
+
+    cert_file: str = ""
+    """The certificate to show, PEM. Empty means none."""
+
+    key_file: str = ""
+    """The key that belongs to it, PEM."""
+
+    server_name: str = ""
+    """The name the certificate has to be for. Empty means the host of the endpoint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSettings:
+    """How connections to an endpoint are made and kept."""
+
+    connections_per_endpoint: int = 1
+    """The connections to each endpoint, 1 to 64."""
+
+    connect_timeout: float = 5.0
+    """Seconds after which a connection attempt has failed."""
+
+    max_backoff: float = 2.0
+    """The longest wait in seconds before a failed connection is tried again."""
+
+    keepalive_time: float | None = None
+    """Seconds without traffic after which a ping is sent. None means no pings."""
+
+    keepalive_timeout: float = 20.0
+    """Seconds a ping may stay without an answer."""
+
+    warm_up: bool = True
+    """Whether to connect when an endpoint appears instead of at the first call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """A set of endpoints that serve the same calls."""
+
+    name: str
+    """`upstreams/…`."""
+
+    protocol: UpstreamProtocol = UpstreamProtocol.GRPC
+    """What the endpoints speak."""
+
+    discovery: StaticDiscovery
+    """Where the endpoints come from. The kinds of later issues join here."""
+
+    balancer: BalancerKind = BalancerKind.ROUND_ROBIN
+    """How an endpoint is chosen."""
+
+    tls: UpstreamTls | None = None
+    """TLS to the endpoints. None means clear text."""
+
+    connection: ConnectionSettings = field(default_factory=ConnectionSettings)
+    """How connections are made and kept."""
+
+    timeout: float | None = None
+    """The most seconds a unary call may take. None means no limit of the upstream."""
+
+    compression: Compression = Compression.AS_CALLER
+    """How messages to the endpoints are compressed."""
+
+    authority: str = ""
+    """The `:authority` sent. Empty means the address of the endpoint."""
+
+    schema: str = ""
+    """The schema that describes the services. Empty means reflection."""
+
+    reflection: bool = True
+    """Whether descriptors are learnt by reflection when `schema` is empty."""
+
+    reflection_interval: float = 60.0
+    """Seconds between two looks for changes."""
