@@ -284,6 +284,7 @@ async def _reload(gateway: Gateway, configurator: Configurator, config_path: Pat
         loaded = read_config(config_path)
         await configurator.set_declared(loaded.config, loaded.locate)
     except InvalidRequest as error:
+        configurator.note_refused(error.message)
         for violation in error.violations:
             _log.error("%s", violation)
         _log.error("%s was not reloaded: the configuration before it stays in force", config_path)

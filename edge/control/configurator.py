@@ -89,8 +89,12 @@ class Configurator:
         """Return the sorted names of the resources of a set that name this one."""
         return self._converter.users(name, resources)
 
+    def note_refused(self, message: str) -> None:
+        """Note why a configuration file was refused. For one that could not even be read; others note themselves."""
+        self.last_error = (message, self._clock())
+
     async def close(self) -> None:
-        """Wait for a change under way, then take no more."""
+        """Wait for the change under way; those that wait behind it are dropped."""
         async with self._lock:
             await self._tasks.close()
 
@@ -207,8 +211,7 @@ class Configurator:
             state = await self._enforce(plan)
         except Exception as error:
             self._declared = old
-            message = error.message if isinstance(error, GatewayError) else "something unexpected; see the log"
-            self.last_error = (message, self._clock())
+            self.note_refused(error.message if isinstance(error, GatewayError) else "something unexpected; see the log")
             raise
         self.last_error = None
         if old.settings is not None and old.settings != settings:

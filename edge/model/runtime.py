@@ -46,7 +46,11 @@ class Runtime(Protocol):
         ...
 
     def schema(self, name: str) -> tuple[SchemaSet, SourceState]:
-        """Return the descriptors of a schema resource in force, by its name, and how learning them goes."""
+        """Return the descriptors of a schema resource in force, by its name, and how learning them goes.
+
+        Raises:
+            LookupError: no such schema is in force.
+        """
         ...
 
     async def refresh_schema(self, name: str) -> None:

@@ -19,6 +19,9 @@ from edge.upstream.channels import Connection, WireMetadata
 
 _monotonic = time.monotonic
 
+LONGEST_TIMEOUT = 1e8
+"""Seconds, about three years: a deadline further away is moved here."""
+
 
 class Core:
     """What every method shares: the pipeline and what is known of peers."""
@@ -35,6 +38,8 @@ class Core:
         """Make the neutral call of a grpc.aio context."""
         now = _monotonic()
         remaining = context.time_remaining()
+        if remaining is not None:
+            remaining = _shrunk(remaining)
         return Call(
             method,
             context.invocation_metadata(),
@@ -53,6 +58,15 @@ class Core:
         call.peer = peer.address
         endpoint = self.dispatcher.pick(call, call.started)
         return endpoint.carrier.connection(), WireMetadata(outgoing(call, peer))  # type: ignore[attr-defined] # this engine's carrier
+
+
+def _shrunk(remaining: float) -> float:
+    """Return a caller's remaining seconds as they can be handed on.
+
+    grpc rounds a timeout up to three digits when it writes it, and reads its clock late when it parses one: without the
+    millisecond an upstream could be given more than the caller gave. And what is centuries away overflows on its way.
+    """
+    return min(remaining - 0.001 if remaining > 0.1 else remaining, LONGEST_TIMEOUT)
 
 
 def time_limit(call: Call, own: float | None, whose: str, now: float) -> tuple[float | None, str]:

@@ -39,6 +39,14 @@ _BROKEN = re.compile(
     r"keepalive|ping timeout|recvmsg|sendmsg|Transport closed|transport is closing|End of TCP stream|"
     r"Connection refused|Connection timed out|FD shutdown"
 )
+_GIVEN_UP = frozenset(
+    {
+        # what grpc says of a call whose connection it gave up for breaking HTTP/2
+        (grpc.StatusCode.UNKNOWN, "Stream removed"),
+        # what grpc.aio says of a call whose connection ended before it began
+        (grpc.StatusCode.INTERNAL, "Internal error from Core"),
+    }
+)
 _NOT_GRPC = re.compile(r"Trying to connect an http1\.x server|before receiving SETTINGS|HTTP/1")
 
 Context = Any
@@ -69,9 +77,10 @@ def connection_failure(call: Call, error: grpc.aio.AioRpcError) -> GatewayError 
 
     grpc.aio marks such a status in no way, so its text decides. A status with trailers is always the upstream's own.
     """
-    if error.code() is not grpc.StatusCode.UNAVAILABLE or len(error.trailing_metadata() or ()):
-        return None
     details = error.details() or ""
+    given_up = (error.code(), details) in _GIVEN_UP
+    if len(error.trailing_metadata() or ()) or not (given_up or error.code() is grpc.StatusCode.UNAVAILABLE):
+        return None
     name = call.upstream.name if call.upstream is not None else ""
     address = call.endpoint.address if call.endpoint is not None else ""
     metadata = {"upstream": name}
@@ -85,7 +94,7 @@ def connection_failure(call: Call, error: grpc.aio.AioRpcError) -> GatewayError 
         return UpstreamUnreachable(
             f"upstream {name} could not be reached", metadata=metadata, cause=f"{address}: {connect_error(details)}"
         )
-    if _BROKEN.search(details):
+    if given_up or _BROKEN.search(details):
         return UpstreamUnreachable(
             f"upstream {name} broke the connection during the call", metadata=metadata, cause=f"{address}: {details}"
         )

@@ -28,6 +28,7 @@ from edge.proxy.exchange import (
 )
 from edge.proxy.idle import IdleTimer
 from edge.proxy.respond import Context, deadline, too_large, unexpected
+from edge.upstream.channels import sender
 
 HEADER_HOLD = 0.005
 """Seconds for which headers without metadata of their own are held, in case the status follows at once.
@@ -181,7 +182,9 @@ class _Forwarding:
         upstream, context, call = self._upstream, self._context, self._call
         limit = self._plan.max_request_bytes
         idle = self._idle
+        send = sender(upstream)
         try:
+            await upstream.wait_for_connection()
             while True:
                 message = await context.read()
                 if message is grpc.aio.EOF:
@@ -193,10 +196,10 @@ class _Forwarding:
                     return
                 if idle is not None:
                     idle.touch()
-                await upstream.write(message)
+                await send(message)
                 call.request_messages += 1
                 call.request_bytes += size
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        except (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
             return  # the upstream's side has ended; how is what `_responses` finds out
         except grpc.aio.UsageError:
             return  # the caller's side has ended

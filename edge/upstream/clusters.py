@@ -98,14 +98,18 @@ class Clusters:
         return self._methods.get(path)
 
     def schema(self, name: str) -> tuple[SchemaSet, SourceState]:
-        """Return the descriptors of a schema resource and how learning them goes."""
+        """Return the descriptors of a schema resource and how learning them goes.
+
+        Raises:
+            LookupError: no such schema is in force.
+        """
         upstream = self._reflected.get(name)
         if upstream is not None:
             cluster = self._current.get(upstream)
             if cluster is None:
                 return SchemaSet(), SourceState(ok=False, error=f"there is no {upstream}")
             return cluster.schema, cluster.schema_source
-        return self._schemas.get(name, SchemaSet()), SourceState()
+        return self._schemas[name], SourceState()
 
     async def refresh_schema(self, name: str) -> None:
         """Read the descriptors of a schema resource again now."""

@@ -47,7 +47,8 @@ async def test_p1_units(proxied: Target, written: str, expected: float) -> None:
         stream = await client.call(INSPECT, b"", metadata=[("grpc-timeout", written)])
     assert stream.grpc_status == 0
     record = probe_pb2.CallRecord.FromString(unframe(bytes(stream.data))[0][1])
-    assert expected * 0.5 < record.time_remaining <= expected + 0.01
+    # grpc writes timeouts with three digits, rounded up
+    assert expected * 0.5 < record.time_remaining <= expected * 1.01
 
 
 async def test_p1_a_millisecond_is_not_a_minute(proxied: Target) -> None:
@@ -66,6 +67,22 @@ async def test_p2_no_timeout_stays_none(proxied: Target) -> None:
 async def test_p3_the_time_left_goes_upstream(proxied: Target) -> None:
     record = await proxied.probe.Inspect(blob(), timeout=2)
     assert 0 < record.time_remaining <= 2.01
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="grpc.aio: rounds a long timeout up when it writes it")
+async def test_p3_never_larger_than_received(gateway: Gateway, admin: Admin, known: bool) -> None:
+    """`90S` becomes `901` tenths of a second on the next hop."""
+
+    async def answer(stream: RawStream) -> None:
+        await stream.finished()
+        await stream.respond([b""])
+
+    async with (
+        raw_backend(admin, answer, schema=known) as backend,
+        RawClient(gateway.traffic) as client,
+    ):
+        await client.call(backend.path("Unary"), b"", metadata=[("grpc-timeout", "90S")])
+        assert seconds(backend.server.streams[0].values("grpc-timeout")[0]) <= 90
 
 
 async def test_p3_time_spent_in_the_gateway_is_deducted(gateway: Gateway) -> None:

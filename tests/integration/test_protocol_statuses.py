@@ -14,7 +14,7 @@ from tests.integration.conftest import Target
 from tests.support.gateway import Admin, Gateway, backend, raw_backend
 from tests.support.processes import free_port
 from tests.support.raw_peer import RawClient, RawStream, frame, request_headers
-from tests.support.rpc import blob, drain, error_info, failure, finish, script, values
+from tests.support.rpc import blob, drain, each, error_info, failure, finish, script, values
 
 EMPTY = "/grpc.testing.TestService/EmptyCall"
 CODES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
@@ -187,7 +187,7 @@ async def test_p54_unreachable(admin: Admin, caller: Any, known: bool) -> None:
     async with backend(admin, [f"127.0.0.1:{free_port()}"], schema=known) as made:
         for method in ("Unary", "Bidi"):
             call = caller.stream_unary(made.path(method))
-            error = await failure(call(timeout=15))
+            error = await failure(call(each([b""]), timeout=15))
             assert error.code() is grpc.StatusCode.UNAVAILABLE
             info = error_info(error)
             assert info.reason in {"UPSTREAM_UNREACHABLE", "NO_HEALTHY_ENDPOINT"}
@@ -199,7 +199,7 @@ async def test_p55_messages_before_the_break_are_delivered(admin: Admin, caller:
         await stream.send_headers([(":status", "200"), ("content-type", "application/grpc")])
         await stream.send(frame(b"one") + frame(b"two") + frame(b"three"))
         await stream.finished()
-        stream.connection.writer.close()
+        stream.connection.writer.write_eof()
 
     async with raw_backend(admin, breaking, schema=known) as made:
         call = caller.stream_stream(made.path("Bidi"))(timeout=10)
@@ -213,7 +213,7 @@ async def test_p55_messages_and_break_at_once(admin: Admin, caller: Any, known: 
     async def breaking(stream: RawStream) -> None:
         await stream.send_headers([(":status", "200"), ("content-type", "application/grpc")])
         await stream.send(frame(b"one") + frame(b"two"))
-        stream.connection.writer.close()
+        stream.connection.writer.write_eof()
 
     async with raw_backend(admin, breaking, schema=known) as made:
         messages, code = await drain(caller.unary_stream(made.path("ServerStream"))(b"", timeout=10))
@@ -278,6 +278,7 @@ async def test_p58_p61_answers_without_grpc_status(
     assert not stream.data
 
 
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="grpc.aio: its client takes 103 as the answer")
 async def test_p58_informational_answers_are_skipped(gateway: Gateway, admin: Admin, known: bool) -> None:
     async def early(stream: RawStream) -> None:
         await stream.finished()

@@ -342,7 +342,8 @@ def make_server(arguments: argparse.Namespace) -> grpc.aio.Server:
         ("grpc.so_reuseport", 0),
     ]
     if arguments.max_streams:
-        options.append(("grpc.max_concurrent_streams", arguments.max_streams))
+        # without the second one the server refuses streams that a client opens while others are about to end
+        options += [("grpc.max_concurrent_streams", arguments.max_streams), ("grpc.http.overload_protection", 0)]
     if arguments.max_age_ms:
         options += [("grpc.max_connection_age_ms", arguments.max_age_ms)]
         options += [("grpc.max_connection_age_grace_ms", 10_000)]

@@ -172,8 +172,8 @@ async def drain(call: Any, within: float = 20) -> tuple[list[Any], grpc.StatusCo
 
     async def run() -> None:
         try:
-            async for message in call:
-                found.append(message)  # noqa: PERF401 - what came before a failure counts
+            while (message := await call.read()) is not grpc.aio.EOF:
+                found.append(message)
         except grpc.aio.AioRpcError:
             pass
         except asyncio.CancelledError:

@@ -34,6 +34,13 @@ _FORMATS = {
     server_pb2.ObservabilityConfig.Log.FORMAT_CONSOLE: "console",
 }
 
+_COMPRESSION_LEVELS = {
+    server_pb2.ResponseCompression.LEVEL_UNSPECIFIED: 1,
+    server_pb2.ResponseCompression.LEVEL_LOW: 1,
+    server_pb2.ResponseCompression.LEVEL_MEDIUM: 2,
+    server_pb2.ResponseCompression.LEVEL_HIGH: 3,
+}
+
 _DRAIN_MOST = 86400.0
 
 
@@ -99,6 +106,8 @@ def _settings(config: config_pb2.GatewayConfig, scope: Scope) -> ServerSettings:
             _network(network, place.field("trusted_proxies").index(index))
             for index, network in enumerate(server.trusted_proxies)
         ),
+        compression_level=_compression_level(server, place.field("response_compression").field("level")),
+        compression_min_bytes=server.response_compression.min_message_bytes or default.compression_min_bytes,
         log_level=_LEVELS.get(log.level, default.log_level),
         log_format=_FORMATS.get(log.format, default.log_format),
         access_log=log.access,
@@ -131,6 +140,15 @@ def _listeners(listeners: Sequence[server_pb2.Listener], scope: Scope) -> tuple[
 def _admin_address(admin: server_pb2.AdminListener, scope: Scope, default: str) -> str:
     address = checks.address(admin.address, scope, any_port=True) if admin.address else default
     return "" if admin.disabled else address
+
+
+def _compression_level(server: server_pb2.ServerConfig, scope: Scope) -> int:
+    if not server.HasField("response_compression"):
+        return 0
+    level = server.response_compression.level
+    if level not in _COMPRESSION_LEVELS:
+        scope.refuse(f"{level} is not known")
+    return _COMPRESSION_LEVELS.get(level, 1)
 
 
 def _limits(limits: server_pb2.Limits, scope: Scope) -> Limits:

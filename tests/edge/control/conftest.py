@@ -117,12 +117,12 @@ class Api:
         self.configurator = configurator
         self.runtime = runtime
         self.channel = channel
-        self.routes: Any = route_service_pb2_grpc.RouteServiceStub(channel)
-        self.upstreams: Any = upstream_service_pb2_grpc.UpstreamServiceStub(channel)
-        self.policies: Any = policy_service_pb2_grpc.PolicyServiceStub(channel)
-        self.consumers: Any = consumer_service_pb2_grpc.ConsumerServiceStub(channel)
-        self.schemas: Any = schema_service_pb2_grpc.SchemaServiceStub(channel)
-        self.config: Any = config_service_pb2_grpc.ConfigServiceStub(channel)
+        self.routes: Any = route_service_pb2_grpc.RouteServiceStub(channel)  # type: ignore[no-untyped-call]  # generated
+        self.upstreams: Any = upstream_service_pb2_grpc.UpstreamServiceStub(channel)  # type: ignore[no-untyped-call]  # generated
+        self.policies: Any = policy_service_pb2_grpc.PolicyServiceStub(channel)  # type: ignore[no-untyped-call]  # generated
+        self.consumers: Any = consumer_service_pb2_grpc.ConsumerServiceStub(channel)  # type: ignore[no-untyped-call]  # generated
+        self.schemas: Any = schema_service_pb2_grpc.SchemaServiceStub(channel)  # type: ignore[no-untyped-call]  # generated
+        self.config: Any = config_service_pb2_grpc.ConfigServiceStub(channel)  # type: ignore[no-untyped-call]  # generated
 
 
 @pytest.fixture

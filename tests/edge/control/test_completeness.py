@@ -39,7 +39,8 @@ READ = {
     "HeaderPolicy": "request response",
     "HeaderChange": "remove set append",
     "GatewayConfig": "server store observability upstreams routes policies consumers schemas",
-    "ServerConfig": "listeners admin workers drain_timeout limits trusted_proxies",
+    "ServerConfig": "listeners admin workers drain_timeout limits trusted_proxies response_compression",
+    "ResponseCompression": "level min_message_bytes",
     "Listener": "name address protocol",
     "AdminListener": "address disabled",
     "Limits": "max_message_bytes max_metadata_bytes max_concurrent_streams max_concurrent_calls max_connection_age "

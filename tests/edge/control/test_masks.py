@@ -96,7 +96,8 @@ def test_output_only_fields_name_and_etag_stay() -> None:
 
 
 def test_a_keyword_of_python_is_a_field_like_any_other() -> None:
-    sent = policy_pb2.Policy(**{"global": True})
+    sent = policy_pb2.Policy()
+    setattr(sent, "global", True)
     assert getattr(update(policy_pb2.Policy(), sent, "global"), "global")
 
 
@@ -150,8 +151,20 @@ def upstreams(draw: st.DrawFn) -> upstream_pb2.Upstream:
 
 PATHS = st.one_of(
     st.sampled_from(
-        ["display_name", "labels", "static", "static.endpoints", "connection", "connection.connect_timeout"]
-        + ["connection.connections_per_endpoint", "connection.warm_up", "compression", "name", "origin.line", "dns"]
+        [
+            "display_name",
+            "labels",
+            "static",
+            "static.endpoints",
+            "connection",
+            "connection.connect_timeout",
+            "connection.connections_per_endpoint",
+            "connection.warm_up",
+            "compression",
+            "name",
+            "origin.line",
+            "dns",
+        ]
     ),
     TEXT.map(lambda key: f"labels.`{key.replace('`', '``')}`"),
 )

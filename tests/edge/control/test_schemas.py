@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf import descriptor_pb2
 
 from edge.control.conversion.whole import convert
 from edge.control.resources import Resources
@@ -55,7 +56,7 @@ def test_well_known_imports_may_be_left_out() -> None:
 def test_the_gateways_own_api_is_a_schema() -> None:
     collected: dict[str, descriptor_pb2.FileDescriptorProto] = {}
 
-    def collect(descriptor: descriptor_pool.FileDescriptor) -> None:
+    def collect(descriptor: Any) -> None:
         if descriptor.name not in collected:
             for imported in descriptor.dependencies:
                 collect(imported)

@@ -52,6 +52,7 @@ def test_everything_reaches_the_model() -> None:
                 "connectionGrace": "0s",
             },
             "trustedProxies": ["10.0.0.0/8", "fd00::/8", "192.0.2.1"],
+            "responseCompression": {"level": "LEVEL_HIGH", "minMessageBytes": 7},
         },
         observability={"log": {"level": "LEVEL_DEBUG", "format": "FORMAT_JSON", "access": True}},
     ) == ServerSettings(
@@ -72,10 +73,17 @@ def test_everything_reaches_the_model() -> None:
             connection_grace=0.0,
         ),
         trusted_proxies=("10.0.0.0/8", "fd00::/8", "192.0.2.1/32"),
+        compression_level=3,
+        compression_min_bytes=7,
         log_level="DEBUG",
         log_format="json",
         access_log=True,
     )
+
+
+def test_compression_is_low_when_it_is_only_switched_on() -> None:
+    found = settings(server={"responseCompression": {}})
+    assert (found.compression_level, found.compression_min_bytes) == (1, 1024)
 
 
 def test_the_api_can_be_switched_off() -> None:

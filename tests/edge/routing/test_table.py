@@ -306,3 +306,15 @@ def test_ten_thousand_ties_are_found_in_linear_time() -> None:
     start = time.process_time()
     assert len(refused(plans)) == 9_999
     assert time.process_time() - start < 10
+
+
+def test_a_tie_is_found_among_routes_that_a_value_tells_apart() -> None:
+    plans = [plan(f"r{n}", http("/a", headers=(header("x", value),))) for n, value in enumerate("12323")]
+    assert [field for field, _ in refused(plans)] == ["routes/r3.matches[0]", "routes/r4.matches[0]"]
+
+
+def test_what_only_a_repeated_header_meets_is_no_tie() -> None:
+    one = http("/a", headers=(ValueMatch(name="x", prefix="1"), ValueMatch(name="x", prefix="2")))
+    other = http("/a", headers=(ValueMatch(name="y", prefix="1"), ValueMatch(name="z", prefix="1")))
+    RadixRouteTable.build([plan("a", one), plan("b", other)])
+    RadixRouteTable.build([plan("b", other), plan("a", one)])
