@@ -66,8 +66,8 @@ class WireMetadata(grpc.aio.Metadata):
 def sender(stream: grpc.aio.StreamStreamCall[bytes, bytes]) -> Callable[[bytes], Awaitable[None]]:
     """Return what sends one message on a call whose connection has been waited for.
 
-    grpc.aio's own `write` declares a call INTERNAL when a message cannot be sent, also when that is because the upstream
-    has just ended the call with another status, perhaps OK, which is lost then. What lies under it only raises
+    grpc.aio's own `write` declares a call INTERNAL when a message cannot be sent, also when that is because the
+    upstream has just ended the call with another status, perhaps OK, which is lost then. What lies under it only raises
     `grpc.aio.InternalError`. It is not public, so a grpcio without it gets `write`.
     """
     inner = getattr(stream, "_cython_call", None)
