@@ -118,13 +118,13 @@ async def test_create_call_update_delete(managed: Gateway, probes: tuple[Probe, 
     # two people change the route; the second one has not seen the first one's change
     change = {"name": "routes/mine", "display_name": "first", "etag": created["etag"]}
     first = await grpcurl(admin, "gateway.v1.RouteService/UpdateRoute", data={"route": change})
-    assert first.json["displayName"] == "first"
+    assert first.json["display_name"] == "first"
     change = {"name": "routes/mine", "display_name": "second", "etag": created["etag"]}
     second = await grpcurl(admin, "gateway.v1.RouteService/UpdateRoute", data={"route": change})
     assert second.code != 0
     assert "Code: Aborted" in second.err
     assert "ETAG_MISMATCH" in second.err
-    assert (await get(managed, "mine"))["displayName"] == "first"
+    assert (await get(managed, "mine"))["display_name"] == "first"
 
     # an upstream in use is not deleted, and its user is named
     kept = await grpcurl(admin, "gateway.v1.UpstreamService/DeleteUpstream", data={"name": "upstreams/mine"})

@@ -70,10 +70,7 @@ async def test_p73_the_upstream_ends_its_connections_under_load(folder: Path, ad
 
 async def test_p73_streams_under_way_finish_after_goaway(gateway: Gateway, admin: Admin, known: bool) -> None:
     async def leaving(stream: RawStream) -> None:
-        stream.connection.h2.close_connection(last_stream_id=stream.number)
-        # h2 sends nothing after its own GOAWAY, so the machine is told that it goes on
-        stream.connection.h2.state_machine.state = type(stream.connection.h2.state_machine.state).SERVER_OPEN
-        await stream.connection.flush()
+        await stream.connection.send_goaway(stream.number)
         await stream.finished()
         await stream.respond([b"x"])
 
@@ -106,9 +103,8 @@ async def test_p74_age_ends_a_connection_with_goaway_and_grace(aging: Gateway, p
         assert client.connection.goaway
         assert client.connection.goaway[0] == 0
         await release(control, this)
-        # h2 takes nothing more after GOAWAY, so the end of the stream shows at the server
-        record = await seen(control, this, ended=True)
-    assert (record.sent, record.cancelled) == (1, False)
+        await stream.finished()
+    assert stream.grpc_status == 0
 
 
 async def test_p74_a_caller_under_age_notices_nothing(aging: Gateway) -> None:
@@ -201,7 +197,7 @@ async def test_p78_an_upstream_that_is_frozen(folder: Path, admin: Admin, gatewa
                 call = Stub(channel, PROBE_SERVICE).RunBidi(metadata=metadata)
                 await seen(control, this)
                 server.send_signal(signal.SIGSTOP)
-                assert await asyncio.wait_for(call.code(), 30) is grpc.StatusCode.UNAVAILABLE
+                assert await asyncio.wait_for(call.code(), 10) is grpc.StatusCode.UNAVAILABLE
             finally:
                 server.send_signal(signal.SIGCONT)
                 await admin.delete("routes/frozen", "upstreams/frozen")

@@ -28,7 +28,7 @@ async def answer(stream: RawStream) -> None:
 async def inspected(address: str, *metadata: tuple[str, str]) -> probe_pb2.CallRecord:
     """Return what the server saw of a raw call."""
     async with RawClient(address) as client:
-        stream = await client.call(INSPECT, b"", metadata=metadata)
+        stream = await client.call(INSPECT, b"", metadata=metadata, within=5)
     assert stream.grpc_status == 0, stream.last
     return probe_pb2.CallRecord.FromString(unframe(bytes(stream.data))[0][1])
 

@@ -209,17 +209,6 @@ async def test_p55_messages_before_the_break_are_delivered(admin: Admin, caller:
     assert (messages, code) == ([], grpc.StatusCode.UNAVAILABLE)
 
 
-async def test_p55_messages_and_break_at_once(admin: Admin, caller: Any, known: bool) -> None:
-    async def breaking(stream: RawStream) -> None:
-        await stream.send_headers([(":status", "200"), ("content-type", "application/grpc")])
-        await stream.send(frame(b"one") + frame(b"two"))
-        stream.connection.writer.write_eof()
-
-    async with raw_backend(admin, breaking, schema=known) as made:
-        messages, code = await drain(caller.unary_stream(made.path("ServerStream"))(b"", timeout=10))
-    assert (messages, code) == ([b"one", b"two"], grpc.StatusCode.UNAVAILABLE)
-
-
 @pytest.mark.xfail(
     strict=True, raises=AssertionError, reason="grpc.aio: writes application/grpc and hides what the caller wrote"
 )

@@ -20,6 +20,8 @@ from edge.tasks import Tasks
 
 Pairs = Sequence[tuple[str, str]]
 
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+GOAWAY = 7
 WINDOW = 16 * 1024 * 1024
 TIMEOUT = 20.0
 
@@ -188,12 +190,11 @@ class RawConnection:
         self.closed = False
         self.goaway: tuple[int, bytes] | None = None
         """The code and the words of a received GOAWAY."""
-        self.reading = asyncio.Event()
-        """Cleared to stop reading from the socket."""
-        self.reading.set()
         self._on_stream = on_stream
         self._changed = asyncio.Event()
         self._settings = settings
+        self._buffer = b""
+        self._preface = not client
 
     async def begin(self) -> None:
         """Send the preface and the settings."""
@@ -214,13 +215,14 @@ class RawConnection:
         """Read until the connection ends."""
         try:
             while data := await self.reader.read(65536):
-                for event in self.h2.receive_data(data):
-                    self._take(event)
+                self._buffer += data
+                while part := self._next():
+                    for event in self.h2.receive_data(part):
+                        self._take(event)
                 await self.flush()
                 for stream in tuple(self.streams.values()):
                     stream._change()
                 self._changed.set()
-                await self.reading.wait()
         except (ConnectionError, h2.exceptions.ProtocolError) as error:
             self.events.append(error)
         finally:
@@ -229,6 +231,29 @@ class RawConnection:
             self._changed.set()
             for stream in self.streams.values():
                 stream._change()
+
+    def _next(self) -> bytes:
+        """Take the next frame; keep a GOAWAY to ourselves, after which h2 would take nothing more."""
+        while True:
+            if self._preface:
+                size = len(PREFACE)
+            elif len(self._buffer) >= 9:
+                size = 9 + int.from_bytes(self._buffer[:3], "big")
+            else:
+                return b""
+            if len(self._buffer) < size:
+                return b""
+            part, self._buffer = self._buffer[:size], self._buffer[size:]
+            if self._preface or part[3] != GOAWAY:
+                self._preface = False
+                return part
+            self.goaway = (int.from_bytes(part[13:17], "big"), part[17:])
+
+    async def send_goaway(self, last: int, code: int = 0) -> None:
+        """Send GOAWAY and go on."""
+        await self.flush()
+        self.writer.write(b"\0\0\x08\x07\0\0\0\0\0" + struct.pack(">II", last, code))
+        await self.writer.drain()
 
     def _take(self, event: Any) -> None:
         self.events.append(event)
@@ -252,8 +277,6 @@ class RawConnection:
             case h2.events.StreamReset():
                 if event.stream_id in self.streams:
                     self.streams[event.stream_id].reset = int(event.error_code)
-            case h2.events.ConnectionTerminated():
-                self.goaway = (int(event.error_code or 0), bytes(event.additional_data or b""))
 
     async def until(self, condition: Callable[[], bool], within: float = TIMEOUT) -> None:
         """Wait for a condition on this connection; its end does not end the waiting when the condition is met."""
