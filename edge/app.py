@@ -46,7 +46,7 @@ from edge.upstream import Clusters
 _log = logging.getLogger(__name__)
 
 GC_THRESHOLDS = (20_000, 20, 20)
-"""Allocations before a young collection, and how many of those before an older one. A call makes no cycles that last."""
+"""Allocations before a young collection, then how many of those before an older one. Calls make no lasting cycles."""
 
 
 class Gateway:
@@ -70,6 +70,7 @@ class Gateway:
             self.dispatcher,
             Peers(settings.trusted_proxies),
             self._clusters.method,
+            max_metadata=settings.limits.max_metadata_bytes,
             keep_plain=settings.compression_min_bytes if settings.compression_level else 0,
         )
         self._clusters.on_methods = self.handler.forget

@@ -39,6 +39,8 @@ class GrpcServer:
             ("grpc.max_metadata_size", limits.max_metadata_bytes),
             ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),
             ("grpc.max_concurrent_streams", limits.max_concurrent_streams),
+            # it refuses streams below max_concurrent_streams when many come at once
+            ("grpc.http.overload_protection", 0),
             # a second gateway on the same port is a mistake that would go unseen
             ("grpc.so_reuseport", 0),
             ("grpc.max_connection_age_grace_ms", _milliseconds(limits.connection_grace)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import grpc
 import grpc.aio
@@ -13,7 +14,7 @@ from edge.model.snapshot import RoutePlan
 from edge.model.status import Code
 from edge.policies import changed
 from edge.proxy.dispatcher import Dispatcher
-from edge.proxy.metadata import Peers, outgoing
+from edge.proxy.metadata import Peers, outgoing, valid
 from edge.proxy.respond import CODES, Context, connection_failure, deadline, refuse
 from edge.upstream.channels import Connection, WireMetadata
 
@@ -26,11 +27,13 @@ LONGEST_TIMEOUT = 1e8
 class Core:
     """What every method shares: the pipeline and what is known of peers."""
 
-    __slots__ = ("dispatcher", "keep_plain", "peers")
+    __slots__ = ("dispatcher", "keep_plain", "max_metadata", "peers")
 
-    def __init__(self, dispatcher: Dispatcher, peers: Peers, keep_plain: int) -> None:
+    def __init__(self, dispatcher: Dispatcher, peers: Peers, *, max_metadata: int, keep_plain: int) -> None:
         self.dispatcher = dispatcher
         self.peers = peers
+        self.max_metadata = max_metadata
+        """The most metadata of a caller, in bytes."""
         self.keep_plain = keep_plain
         """Messages to callers below this size are not compressed. 0 where nothing is."""
 
@@ -53,11 +56,12 @@ class Core:
 
         Raises:
             NoHealthyEndpoint: the upstream has no endpoint that takes calls.
+            MetadataTooLarge: the caller sent more than the limit.
         """
         peer = self.peers.get(call.peer)
         call.peer = peer.address
         endpoint = self.dispatcher.pick(call, call.started)
-        return endpoint.carrier.connection(), WireMetadata(outgoing(call, peer))  # type: ignore[attr-defined] # this engine's carrier
+        return endpoint.carrier.connection(), WireMetadata(outgoing(call, peer, self.max_metadata))  # type: ignore[attr-defined] # this engine's carrier
 
 
 def _shrunk(remaining: float) -> float:
@@ -94,8 +98,9 @@ def unary_limit(call: Call, plan: RoutePlan) -> tuple[float | None, str]:
     return own, whose
 
 
-def initial_for(plan: RoutePlan, metadata: MetadataPairs) -> MetadataPairs:
-    """Return the initial metadata the caller gets."""
+def initial_for(plan: RoutePlan, received: Iterable[tuple[str, str | bytes]]) -> MetadataPairs:
+    """Return the initial metadata the caller gets for what the upstream sent."""
+    metadata: MetadataPairs = valid(received)
     for change in plan.response_changes:
         metadata = changed(metadata, change)
     return metadata
@@ -132,7 +137,7 @@ def end_with_failure(
         return
     context.set_code(code)
     context.set_details(error.details() or "")
-    context.set_trailing_metadata(tuple(error.trailing_metadata() or ()))
+    context.set_trailing_metadata(valid(error.trailing_metadata() or ()))
     core.dispatcher.settle(
         call, CODES[code], error.details() or "", endpoint_failed=code is grpc.StatusCode.UNAVAILABLE
     )

@@ -25,13 +25,20 @@ class ProxyHandler(grpc.GenericRpcHandler):
         dispatcher: The pipeline.
         peers: What is known of the other side of connections.
         method: Returns what is known of a method by its path. Unary ones take the unary exchange.
+        max_metadata: The most metadata of a caller, in bytes.
         keep_plain: Messages to callers below this size in bytes are not compressed. 0 where nothing is.
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, peers: Peers, method: Callable[[str], Method | None], *, keep_plain: int = 0
+        self,
+        dispatcher: Dispatcher,
+        peers: Peers,
+        method: Callable[[str], Method | None],
+        *,
+        max_metadata: int,
+        keep_plain: int = 0,
     ) -> None:
-        self._core = Core(dispatcher, peers, keep_plain)
+        self._core = Core(dispatcher, peers, max_metadata=max_metadata, keep_plain=keep_plain)
         self._method = method
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 

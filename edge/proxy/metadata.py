@@ -12,6 +12,7 @@ from random import getrandbits
 from urllib.parse import unquote
 
 from edge.model.call import Call, MetadataPairs
+from edge.model.errors import MetadataTooLarge
 
 HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"}
@@ -85,33 +86,58 @@ class Peers:
         return Peer(rest, text, trusted=any(address in network for network in self._trusted))
 
 
-def outgoing(call: Call, peer: Peer) -> list[tuple[str, str | bytes]]:
-    """Return the metadata for the upstream, and put the request id into the call."""
+def outgoing(call: Call, peer: Peer, limit: int) -> list[tuple[str, str | bytes]]:
+    """Return the metadata for the upstream, and put the request id into the call.
+
+    Text that HTTP/2 allows and gRPC does not (tabs, bytes above 126) is left out: it must not fail the call
+    (doc/PROTOCOL-HTTP2.md), and grpc.aio takes none of it.
+
+    Args:
+        call: The call.
+        peer: Who sent it.
+        limit: The most metadata in bytes, as RFC 9113 section 6.5.2 counts it: names, values and 32 for each.
+
+    Raises:
+        MetadataTooLarge: the caller sent more.
+    """
     result: list[tuple[str, str | bytes]] = []
-    request_id: str | bytes = ""
+    request_id: str = ""
     forwarded_for = ""
     trusted = peer.trusted
+    size = 0
     for pair in call.metadata:
-        name = pair[0]
+        name, value = pair
+        size += len(name) + len(value) + 32
+        if type(value) is str and not (value.isascii() and value.isprintable()):
+            continue
         if name not in _SPECIAL:
             result.append(pair)
         elif name == "x-request-id":
-            request_id = request_id or pair[1]
+            request_id = request_id or str(value)
         elif trusted and name not in HOP_BY_HOP:
             if name == "x-forwarded-for":
-                forwarded_for = f"{forwarded_for}, {pair[1]!s}" if forwarded_for else str(pair[1])
+                forwarded_for = f"{forwarded_for}, {value!s}" if forwarded_for else str(value)
             else:
                 result.append(pair)
+    if size > limit:
+        raise MetadataTooLarge(
+            f"the metadata of {size} bytes is larger than the {limit} that server.limits.max_metadata_bytes allows",
+            metadata={"limit": "server.limits.max_metadata_bytes", "limitBytes": str(limit)},
+        )
     if not trusted:
         result.extend(peer.forwarded)
     elif peer.ip or forwarded_for:
         chain = ", ".join(part for part in (forwarded_for, peer.ip) if part)
         result.append(("x-forwarded-for", chain))
-    call.request_id = str(request_id) if request_id else f"{getrandbits(128):032x}"
+    call.request_id = request_id or f"{getrandbits(128):032x}"
     result.append(("x-request-id", call.request_id))
     return result
 
 
-def header_bytes(metadata: MetadataPairs) -> int:
-    """Return the size of metadata as RFC 9113 section 6.5.2 counts it: names, values and 32 for each."""
-    return sum(len(name) + len(value) + 32 for name, value in metadata)
+def valid(received: Iterable[tuple[str, str | bytes]]) -> MetadataPairs:
+    """Return what of an upstream's metadata grpc.aio can send on: see `outgoing` for what it cannot."""
+    return tuple(
+        pair
+        for pair in received
+        if type(pair[1]) is not str or (pair[1].isascii() and pair[1].isprintable())  # bytes are binary entries
+    )

@@ -24,6 +24,7 @@ from edge.model.errors import (
     UpstreamUnreachable,
 )
 from edge.model.status import Code
+from edge.proxy.quirks import CORE_ERROR
 from edge.upstream.channels import connect_error
 
 _log = logging.getLogger(__name__)
@@ -38,14 +39,6 @@ _BROKEN = re.compile(
     r"Socket closed|Connection reset by peer|Broken pipe|GOAWAY|Stream removed|Endpoint read failed|"
     r"keepalive|ping timeout|recvmsg|sendmsg|Transport closed|transport is closing|End of TCP stream|"
     r"Connection refused|Connection timed out|FD shutdown"
-)
-_GIVEN_UP = frozenset(
-    {
-        # what grpc says of a call whose connection it gave up for breaking HTTP/2
-        (grpc.StatusCode.UNKNOWN, "Stream removed"),
-        # what grpc.aio says of a call whose connection ended before it began
-        (grpc.StatusCode.INTERNAL, "Internal error from Core"),
-    }
 )
 _NOT_GRPC = re.compile(r"Trying to connect an http1\.x server|before receiving SETTINGS|HTTP/1")
 
@@ -78,8 +71,9 @@ def connection_failure(call: Call, error: grpc.aio.AioRpcError) -> GatewayError 
     grpc.aio marks such a status in no way, so its text decides. A status with trailers is always the upstream's own.
     """
     details = error.details() or ""
-    given_up = (error.code(), details) in _GIVEN_UP
-    if len(error.trailing_metadata() or ()) or not (given_up or error.code() is grpc.StatusCode.UNAVAILABLE):
+    # what grpc.aio says of a call whose connection ended before it began
+    never_began = error.code() is grpc.StatusCode.INTERNAL and details == CORE_ERROR
+    if len(error.trailing_metadata() or ()) or not (never_began or error.code() is grpc.StatusCode.UNAVAILABLE):
         return None
     name = call.upstream.name if call.upstream is not None else ""
     address = call.endpoint.address if call.endpoint is not None else ""
@@ -94,11 +88,19 @@ def connection_failure(call: Call, error: grpc.aio.AioRpcError) -> GatewayError 
         return UpstreamUnreachable(
             f"upstream {name} could not be reached", metadata=metadata, cause=f"{address}: {connect_error(details)}"
         )
-    if given_up or _BROKEN.search(details):
+    if never_began or _BROKEN.search(details):
         return UpstreamUnreachable(
             f"upstream {name} broke the connection during the call", metadata=metadata, cause=f"{address}: {details}"
         )
     return None
+
+
+def no_message(call: Call) -> UpstreamProtocolError:
+    """Return the refusal of a unary call that the upstream ended with OK and without a message."""
+    name = call.upstream.name if call.upstream is not None else ""
+    return UpstreamProtocolError(
+        f"upstream {name} ended a unary call with OK and without a message", metadata={"upstream": name}
+    )
 
 
 def too_large(direction: str, size: int, call: Call) -> MessageTooLarge:

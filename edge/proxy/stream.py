@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import grpc
@@ -27,8 +28,9 @@ from edge.proxy.exchange import (
     time_limit,
 )
 from edge.proxy.idle import IdleTimer
+from edge.proxy.metadata import valid
+from edge.proxy.quirks import final_status, receiver, sender
 from edge.proxy.respond import Context, deadline, too_large, unexpected
-from edge.upstream.channels import sender
 
 HEADER_HOLD = 0.005
 """Seconds for which headers without metadata of their own are held, in case the status follows at once.
@@ -111,22 +113,15 @@ class _Forwarding:
         if plan.route.stream_idle_timeout is not None:
             self._idle = IdleTimer(loop, plan.route.stream_idle_timeout, self._went_idle)
         self._pump = loop.create_task(self._requests())
-        try:
-            await self._responses()
-        except asyncio.CancelledError:
-            # grpc.aio raises this too when the upstream's side was cancelled by us, to end the call with a refusal
-            if self._refusal is not None and not _being_cancelled():
-                raise self._refusal from None
-            raise
-        except grpc.aio.AioRpcError:
-            if self._refusal is not None:
-                raise self._refusal from None
-            raise
+        await self._responses()
+        status = await final_status(upstream)
         if self._refusal is not None:
             raise self._refusal
+        if status is not None:
+            raise status
         trailing = await upstream.trailing_metadata()
         if trailing:
-            self._context.set_trailing_metadata(tuple(trailing))
+            self._context.set_trailing_metadata(valid(trailing))
         core.dispatcher.settle(call, Code.OK)
 
     async def close(self) -> None:
@@ -142,13 +137,13 @@ class _Forwarding:
         limit = plan.max_response_bytes
         keep_plain = self._core.keep_plain
         idle = self._idle
+        receive = receiver(upstream)
         initial = await upstream.initial_metadata()
-        message: Any
         if initial or plan.response_changes:
-            await context.send_initial_metadata(tuple(initial_for(plan, tuple(initial))))
-            message = await upstream.read()
+            await context.send_initial_metadata(initial_for(plan, initial))
+            message = await receive()
         else:
-            message = await self._first()
+            message = await self._first(receive)
         while message is not grpc.aio.EOF:
             size = len(message)
             if size > limit:
@@ -162,11 +157,11 @@ class _Forwarding:
                 call.first_message = time.monotonic()
             call.response_messages += 1
             call.response_bytes += size
-            message = await upstream.read()
+            message = await receive()
 
-    async def _first(self) -> Any:
+    async def _first(self, receive: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Read the first message; when neither it nor the status follows the headers at once, send the headers."""
-        reading = asyncio.get_running_loop().create_task(self._upstream.read())
+        reading = asyncio.get_running_loop().create_task(receive())
         try:
             done, _ = await asyncio.wait((reading,), timeout=HEADER_HOLD)
             if not done:
@@ -200,13 +195,9 @@ class _Forwarding:
                 call.request_messages += 1
                 call.request_bytes += size
         except (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
-            return  # the upstream's side has ended; how is what `_responses` finds out
+            return  # the upstream's side has ended; how is what `run` finds out
         except grpc.aio.UsageError:
             return  # the caller's side has ended
-        except asyncio.CancelledError:
-            if _being_cancelled():
-                raise
-            return  # grpc.aio's way to say that the upstream's side was cancelled
         except Exception as error:
             self._end(unexpected(call, error))
 
@@ -217,9 +208,3 @@ class _Forwarding:
         """End the call with a refusal from outside of `_responses`."""
         self._refusal = self._refusal or refusal
         self._upstream.cancel()
-
-
-def _being_cancelled() -> bool:
-    """Whether somebody has asked the current task to end."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -10,7 +10,7 @@ import asyncio
 import grpc
 import grpc.aio
 
-from edge.model.call import StatusSource
+from edge.model.call import Call, StatusSource
 from edge.model.errors import DirectReply, GatewayError
 from edge.model.status import Code
 from edge.proxy.exchange import (
@@ -22,7 +22,9 @@ from edge.proxy.exchange import (
     time_limit,
     unary_limit,
 )
-from edge.proxy.respond import Context, too_large, unexpected
+from edge.proxy.metadata import valid
+from edge.proxy.quirks import final_status
+from edge.proxy.respond import Context, no_message, too_large, unexpected
 
 
 class UnaryExchange:
@@ -39,6 +41,7 @@ class UnaryExchange:
         core = self._core
         call = core.call(self._method, context)
         limit: tuple[float | None, str] = (None, "caller")
+        upstream = None
         try:
             pending = core.dispatcher.open(call)
             if pending is not None:
@@ -53,16 +56,18 @@ class UnaryExchange:
             connection, metadata = core.lease(call)
             limit = time_limit(call, *unary_limit(call, plan), call.started)
             upstream = connection.unary(self._method)(request, timeout=limit[0], metadata=metadata)
-            response: bytes = await upstream
+            response: bytes | None = await upstream
+            if response is None:
+                raise no_message(call)
             size = len(response)
             if size > plan.max_response_bytes:
                 raise too_large("response", size, call)
             initial = await upstream.initial_metadata()
             if initial or plan.response_changes:
-                await context.send_initial_metadata(tuple(initial_for(plan, tuple(initial))))
+                await context.send_initial_metadata(initial_for(plan, initial))
             trailing = await upstream.trailing_metadata()
             if trailing:
-                context.set_trailing_metadata(tuple(trailing))
+                context.set_trailing_metadata(valid(trailing))
             if size < core.keep_plain:
                 context.disable_next_message_compression()
             call.response_messages = 1
@@ -70,20 +75,32 @@ class UnaryExchange:
             core.dispatcher.settle(call, Code.OK)
             return response
         except grpc.aio.AioRpcError as error:
-            initial = error.initial_metadata()
-            if initial and call.plan is not None:
-                await context.send_initial_metadata(tuple(initial_for(call.plan, tuple(initial))))
-            end_with_failure(core, context, call, error, limit)
+            await self._fail(context, call, error, limit)
         except DirectReply as reply:
             if reply.code is Code.OK:
                 core.dispatcher.settle(call, Code.OK, source=StatusSource.GATEWAY)
-            else:
-                end_with_refusal(core, context, call, reply)
+                return b""
+            end_with_refusal(core, context, call, reply)
         except GatewayError as error:
             end_with_refusal(core, context, call, error)
         except asyncio.CancelledError:
             end_cancelled(core, call)
             raise
         except Exception as error:
-            end_with_refusal(core, context, call, unexpected(call, error))
-        return b""
+            status = await final_status(upstream) if isinstance(error, KeyError) and upstream is not None else None
+            if status is not None:
+                await self._fail(context, call, status, limit)
+            else:
+                end_with_refusal(core, context, call, unexpected(call, error))
+        # returning with a status set would send headers and an empty message before it; this sends Trailers-Only
+        await context.abort(context.code(), context.details(), context.trailing_metadata())
+        raise AssertionError("abort always raises")
+
+    async def _fail(
+        self, context: Context, call: Call, error: grpc.aio.AioRpcError, limit: tuple[float | None, str]
+    ) -> None:
+        """End the call with the upstream's status, after its initial metadata if it sent any."""
+        initial = error.initial_metadata()
+        if initial and call.plan is not None:
+            await context.send_initial_metadata(initial_for(call.plan, initial))
+        end_with_failure(self._core, context, call, error, limit)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +61,6 @@ class WireMetadata(grpc.aio.Metadata):
 
     def __iter__(self) -> Iterator[tuple[str, str | bytes]]:
         return iter(self._pairs)
-
-
-def sender(stream: grpc.aio.StreamStreamCall[bytes, bytes]) -> Callable[[bytes], Awaitable[None]]:
-    """Return what sends one message on a call whose connection has been waited for.
-
-    grpc.aio's own `write` declares a call INTERNAL when a message cannot be sent, also when that is because the
-    upstream has just ended the call with another status, perhaps OK, which is lost then. What lies under it only raises
-    `grpc.aio.InternalError`. It is not public, so a grpcio without it gets `write`.
-    """
-    inner = getattr(stream, "_cython_call", None)
-    return getattr(inner, "send_serialized_message", stream.write)
 
 
 class Connection:
@@ -235,6 +224,8 @@ def _channel(upstream: Upstream, address: str, limits: Limits, index: int) -> gr
         options += [
             ("grpc.keepalive_time_ms", max(1, round(connection.keepalive_time * 1000))),
             ("grpc.keepalive_timeout_ms", max(1, round(connection.keepalive_timeout * 1000))),
+            # without it a ping to a peer that is frozen is waited for much longer
+            ("grpc.http2.ping_timeout_ms", max(1, round(connection.keepalive_timeout * 1000))),
         ]
     if upstream.authority:
         options.append(("grpc.default_authority", upstream.authority))

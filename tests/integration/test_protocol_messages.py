@@ -113,10 +113,13 @@ async def test_p32_half_a_message_is_an_error(proxied: Target) -> None:
     assert stream.grpc_status not in {0, None} or stream.reset is not None
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="grpc.aio: drops half a message at the end without a word"
-)
-async def test_p32_half_a_message_of_the_upstream_is_an_error(gateway: Gateway, admin: Admin, known: bool) -> None:
+async def test_p32_half_a_message_of_the_upstream_is_an_error(
+    gateway: Gateway, admin: Admin, known: bool, request: pytest.FixtureRequest
+) -> None:
+    if not known:
+        reason = "grpc.aio: drops half a message at the end without a word; only the unary exchange can tell"
+        request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
+
     async def half(stream: RawStream) -> None:
         await stream.finished()
         await stream.send_headers([(":status", "200"), ("content-type", "application/grpc")])

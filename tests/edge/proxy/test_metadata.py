@@ -12,7 +12,7 @@ FRIENDS = Peers(("10.0.0.0/8", "::1/128"))
 
 
 def sent(call: Call, peers: Peers, peer: str) -> list[tuple[str, str | bytes]]:
-    return outgoing(call, peers.get(peer))
+    return outgoing(call, peers.get(peer), 16_384)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,6 @@ def test_the_codes_are_the_same_on_both_sides() -> None:
         (grpc.StatusCode.UNAVAILABLE, "Socket closed", "UPSTREAM_UNREACHABLE"),
         (grpc.StatusCode.UNAVAILABLE, "recvmsg:Connection reset by peer", "UPSTREAM_UNREACHABLE"),
         (grpc.StatusCode.UNAVAILABLE, "Trying to connect an http1.x server", "UPSTREAM_PROTOCOL_ERROR"),
-        (grpc.StatusCode.UNKNOWN, "Stream removed", "UPSTREAM_UNREACHABLE"),
         (grpc.StatusCode.INTERNAL, "Internal error from Core", "UPSTREAM_UNREACHABLE"),
     ],
 )
