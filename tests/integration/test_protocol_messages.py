@@ -146,12 +146,16 @@ async def test_p33_compressed_without_encoding(proxied: Target) -> None:
     assert stream.grpc_status == 13
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="grpc.aio: ignores the other bits of the flag")
+@pytest.mark.xfail(
+    strict=True,
+    raises=(AssertionError, TimeoutError),
+    reason="grpc.aio: ignores the other bits of the flag; one call in fifteen is never answered, by a direct server too",
+)
 async def test_p34_an_unknown_flag(proxied: Target) -> None:
     async with RawClient(proxied.address) as client:
         stream = await client.open(UNARY)
         await stream.send(frame(b"", flag=2), end=True)
-        await stream.finished()
+        await stream.finished(within=2)
     assert stream.grpc_status == 13
 
 
