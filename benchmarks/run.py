@@ -72,6 +72,7 @@ def soak(unary: int, cancelled: int) -> Table:
         port = stack.enter_context(processes.echo())
         proxies = [stack.enter_context(processes.minimal(port)), stack.enter_context(processes.gateway(port))]
         for proxy in proxies:
+            # warm: memory that is kept for later calls is there before it is measured
             processes.load(proxy.port, "unary", 5_000, 32)
             processes.load(proxy.port, "cancel", 500, 16)
             sizes = [proxy.rss()]

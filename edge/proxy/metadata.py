@@ -46,10 +46,9 @@ class Peer:
         """The address without port, or empty for a unix socket."""
         self.trusted = trusted
         """Whether its `x-forwarded-*` are believed."""
-        self.forwarded: tuple[tuple[str, str], ...] = (
-            (("x-forwarded-for", ip), ("x-forwarded-proto", "http")) if ip else (("x-forwarded-proto", "http"),)
-        )
-        """What is sent upstream in place of an untrusted peer's word."""
+        self.forwarded: tuple[tuple[str, str], ...] = (("x-forwarded-for", ip),) if ip else ()
+        """What is sent upstream in place of an untrusted peer's word. Clear text is what an upstream assumes without
+        `x-forwarded-proto`; each entry costs one to three percent of a call."""
 
 
 class Peers:
@@ -136,8 +135,12 @@ def outgoing(call: Call, peer: Peer, limit: int) -> list[tuple[str, str | bytes]
 
 def valid(received: Iterable[tuple[str, str | bytes]]) -> MetadataPairs:
     """Return what of an upstream's metadata grpc.aio can send on: see `outgoing` for what it cannot."""
-    return tuple(
-        pair
-        for pair in received
-        if type(pair[1]) is not str or (pair[1].isascii() and pair[1].isprintable())  # bytes are binary entries
-    )
+    pairs = tuple(received)
+    for _, value in pairs:
+        if type(value) is str and not (value.isascii() and value.isprintable()):
+            return tuple(pair for pair in pairs if _sendable(pair[1]))
+    return pairs
+
+
+def _sendable(value: str | bytes) -> bool:
+    return isinstance(value, bytes) or (value.isascii() and value.isprintable())

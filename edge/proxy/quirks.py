@@ -5,6 +5,7 @@
 - `read` returns nothing more once the status is there, also when messages that came before it have not been read.
 - Either may find the status INTERNAL "Internal error from Core" for a moment, before the real one arrives.
 - A status code beyond 16 raises KeyError.
+- Metadata is sorted into lists by name, which loses the order between names and costs time in every call.
 
 What lies under `read` and `write` does none of this. It is not public, so a grpcio without it gets the public methods.
 """
@@ -12,7 +13,7 @@ What lies under `read` and `write` does none of this. It is not public, so a grp
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 import grpc
@@ -37,6 +38,21 @@ def receiver(upstream: Any) -> Callable[[], Coroutine[Any, Any, Any]]:
     """Return what receives one message, or `grpc.aio.EOF`, on a call whose initial metadata has been waited for."""
     inner = getattr(upstream, "_cython_call", None)
     return getattr(inner, "receive_serialized_message", upstream.read)  # type: ignore[no-any-return]
+
+
+def initial_metadata(upstream: Any) -> Awaitable[Iterable[tuple[str, str | bytes]]]:
+    """Return what waits for the upstream's initial metadata and returns its pairs."""
+    return getattr(upstream, "_cython_call", upstream).initial_metadata()  # type: ignore[no-any-return]
+
+
+def trailing_metadata(upstream: Any) -> Awaitable[Iterable[tuple[str, str | bytes]]]:
+    """Return what waits for the end of a call and returns its trailing metadata as pairs, with the status OK."""
+    inner = getattr(upstream, "_cython_call", None)
+    return _trailing(inner) if hasattr(inner, "status") else upstream.trailing_metadata()
+
+
+async def _trailing(inner: Any) -> Iterable[tuple[str, str | bytes]]:
+    return (await inner.status()).trailing_metadata()  # type: ignore[no-any-return]
 
 
 async def final_status(upstream: Any) -> grpc.aio.AioRpcError | None:

@@ -29,7 +29,7 @@ from edge.proxy.exchange import (
 )
 from edge.proxy.idle import IdleTimer
 from edge.proxy.metadata import valid
-from edge.proxy.quirks import final_status, receiver, sender
+from edge.proxy.quirks import final_status, initial_metadata, receiver, sender, trailing_metadata
 from edge.proxy.respond import Context, deadline, too_large, unexpected
 
 HEADER_HOLD = 0.005
@@ -119,7 +119,7 @@ class _Forwarding:
             raise self._refusal
         if status is not None:
             raise status
-        trailing = await upstream.trailing_metadata()
+        trailing = await trailing_metadata(upstream)
         if trailing:
             self._context.set_trailing_metadata(valid(trailing))
         core.dispatcher.settle(call, Code.OK)
@@ -138,7 +138,7 @@ class _Forwarding:
         keep_plain = self._core.keep_plain
         idle = self._idle
         receive = receiver(upstream)
-        initial = await upstream.initial_metadata()
+        initial = await initial_metadata(upstream)
         if initial or plan.response_changes:
             await context.send_initial_metadata(initial_for(plan, initial))
             message = await receive()

@@ -23,7 +23,7 @@ from edge.proxy.exchange import (
     unary_limit,
 )
 from edge.proxy.metadata import valid
-from edge.proxy.quirks import final_status
+from edge.proxy.quirks import final_status, initial_metadata, trailing_metadata
 from edge.proxy.respond import Context, no_message, too_large, unexpected
 
 
@@ -62,10 +62,10 @@ class UnaryExchange:
             size = len(response)
             if size > plan.max_response_bytes:
                 raise too_large("response", size, call)
-            initial = await upstream.initial_metadata()
+            initial = await initial_metadata(upstream)
             if initial or plan.response_changes:
                 await context.send_initial_metadata(initial_for(plan, initial))
-            trailing = await upstream.trailing_metadata()
+            trailing = await trailing_metadata(upstream)
             if trailing:
                 context.set_trailing_metadata(valid(trailing))
             if size < core.keep_plain:
