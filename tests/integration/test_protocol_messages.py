@@ -149,7 +149,7 @@ async def test_p33_compressed_without_encoding(proxied: Target) -> None:
 @pytest.mark.xfail(
     strict=True,
     raises=(AssertionError, TimeoutError),
-    reason="grpc.aio: ignores the other bits of the flag; one call in fifteen is never answered, by a direct server too",
+    reason="grpc.aio: ignores the other bits of the flag; one call in fifteen is never answered, directly too",
 )
 async def test_p34_an_unknown_flag(proxied: Target) -> None:
     async with RawClient(proxied.address) as client:
