@@ -126,11 +126,14 @@ class _Forwarding:
 
     async def close(self) -> None:
         """End what is still under way on either side."""
-        if self._idle is not None:
-            self._idle.cancel()
-        if self._pump is not None:
+        # what ends here is let go of too: a task that holds its exception, whose frames hold this call, is a cycle
+        idle, self._idle = self._idle, None
+        if idle is not None:
+            idle.cancel()
+        pump, self._pump = self._pump, None
+        if pump is not None:
             self._upstream.cancel()
-            self._pump.cancel()
+            pump.cancel()
 
     async def _responses(self) -> None:
         upstream, context, call, plan = self._upstream, self._context, self._call, self._plan
