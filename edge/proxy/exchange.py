@@ -16,7 +16,7 @@ from edge.policies import changed
 from edge.proxy.dispatcher import Dispatcher
 from edge.proxy.metadata import Peers, outgoing, valid
 from edge.proxy.respond import CODES, Context, connection_failure, deadline, refuse
-from edge.upstream.channels import Connection, WireMetadata
+from edge.upstream.channels import Connection
 
 _monotonic = time.monotonic
 
@@ -51,7 +51,7 @@ class Core:
             deadline=None if remaining is None else now + remaining,
         )
 
-    def lease(self, call: Call) -> tuple[Connection, WireMetadata]:
+    def lease(self, call: Call) -> tuple[Connection, list[tuple[str, str | bytes]]]:
         """Pick an endpoint and return its connection and the metadata for it.
 
         Raises:
@@ -61,7 +61,7 @@ class Core:
         peer = self.peers.get(call.peer)
         call.peer = peer.address
         endpoint = self.dispatcher.pick(call, call.started)
-        return endpoint.carrier.connection(), WireMetadata(outgoing(call, peer, self.max_metadata))  # type: ignore[attr-defined] # this engine's carrier
+        return endpoint.carrier.connection(), outgoing(call, peer, self.max_metadata)  # type: ignore[attr-defined] # this engine's carrier
 
 
 def _shrunk(remaining: float) -> float:

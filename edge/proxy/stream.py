@@ -31,6 +31,7 @@ from edge.proxy.idle import IdleTimer
 from edge.proxy.metadata import valid
 from edge.proxy.quirks import final_status, initial_metadata, receiver, sender, trailing_metadata
 from edge.proxy.respond import Context, deadline, too_large, unexpected
+from edge.upstream.channels import WireMetadata
 
 HEADER_HOLD = 0.005
 """Seconds for which headers without metadata of their own are held, in case the status follows at once.
@@ -107,7 +108,7 @@ class _Forwarding:
         call, core, plan = self._call, self._core, self._plan
         connection, metadata = core.lease(call)
         self.limit = time_limit(call, plan.route.stream_timeout, "route", call.started)
-        upstream = connection.stream(method)(timeout=self.limit[0], metadata=metadata)
+        upstream = connection.stream(method)(timeout=self.limit[0], metadata=WireMetadata(metadata))
         self._upstream = upstream
         loop = asyncio.get_running_loop()
         if plan.route.stream_idle_timeout is not None:

@@ -23,7 +23,6 @@ from edge.proxy.exchange import (
     unary_limit,
 )
 from edge.proxy.metadata import valid
-from edge.proxy.quirks import final_status, initial_metadata, trailing_metadata
 from edge.proxy.respond import Context, no_message, too_large, unexpected
 
 
@@ -41,7 +40,6 @@ class UnaryExchange:
         core = self._core
         call = core.call(self._method, context)
         limit: tuple[float | None, str] = (None, "caller")
-        upstream = None
         try:
             pending = core.dispatcher.open(call)
             if pending is not None:
@@ -55,17 +53,16 @@ class UnaryExchange:
                 raise too_large("request", size, call)
             connection, metadata = core.lease(call)
             limit = time_limit(call, *unary_limit(call, plan), call.started)
-            upstream = connection.unary(self._method)(request, timeout=limit[0], metadata=metadata)
-            response: bytes | None = await upstream
+            response, initial, trailing = await connection.unary(self._method)(
+                request, seconds=limit[0], metadata=metadata
+            )
             if response is None:
                 raise no_message(call)
             size = len(response)
             if size > plan.max_response_bytes:
                 raise too_large("response", size, call)
-            initial = await initial_metadata(upstream)
             if initial or plan.response_changes:
                 await context.send_initial_metadata(initial_for(plan, initial))
-            trailing = await trailing_metadata(upstream)
             if trailing:
                 context.set_trailing_metadata(valid(trailing))
             if size < core.keep_plain:
@@ -87,11 +84,7 @@ class UnaryExchange:
             end_cancelled(core, call)
             raise
         except Exception as error:
-            status = await final_status(upstream) if isinstance(error, KeyError) and upstream is not None else None
-            if status is not None:
-                await self._fail(context, call, status, limit)
-            else:
-                end_with_refusal(core, context, call, unexpected(call, error))
+            end_with_refusal(core, context, call, unexpected(call, error))
         # returning with a status set would send headers and an empty message before it; this sends Trailers-Only
         await context.abort(context.code(), context.details(), context.trailing_metadata())
         raise AssertionError("abort always raises")
@@ -100,7 +93,7 @@ class UnaryExchange:
         self, context: Context, call: Call, error: grpc.aio.AioRpcError, limit: tuple[float | None, str]
     ) -> None:
         """End the call with the upstream's status, after its initial metadata if it sent any."""
-        initial = error.initial_metadata()
+        initial = tuple(error.initial_metadata())
         if initial and call.plan is not None:
             await context.send_initial_metadata(initial_for(call.plan, initial))
         end_with_failure(self._core, context, call, error, limit)

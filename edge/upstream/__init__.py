@@ -1,6 +1,7 @@
 """The live side of an upstream: its endpoints, their connections, and what is known of its services.
 
 channels      the kept grpc.aio channels and multicallables of one endpoint
+unary_call    a unary call without a task of its own
 cluster       the endpoints of one upstream: discovery in, balancer out, leases
 reflection    asks an endpoint for its descriptors
 schemas       keeps the descriptors of an upstream current

@@ -20,6 +20,7 @@ from edge.model.endpoint import Endpoint, EndpointState
 from edge.model.settings import Limits
 from edge.model.upstreams import Compression, Upstream, UpstreamTls
 from edge.tasks import Tasks
+from edge.upstream.unary_call import UnaryMethod
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ _COMPRESSION = {
 }
 
 Multicallable = Any
-"""grpc.aio's `UnaryUnaryMultiCallable` or `StreamStreamMultiCallable`, on bytes."""
+"""grpc.aio's multicallables, on bytes."""
 
 
 class WireMetadata(grpc.aio.Metadata):
@@ -71,14 +72,14 @@ class Connection:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.channel = channel
         self.ready = False
-        self._unaries: dict[str, Multicallable] = {}
+        self._unaries: dict[str, UnaryMethod] = {}
         self._streams: dict[str, Multicallable] = {}
 
-    def unary(self, method: str) -> Multicallable:
-        """Return the multicallable of a unary method by its path."""
+    def unary(self, method: str) -> UnaryMethod:
+        """Return what makes calls of a unary method by its path."""
         kept = self._unaries.get(method)
         if kept is None:
-            kept = self.channel.unary_unary(method)
+            kept = UnaryMethod(self.channel, method)
             if len(self._unaries) < MAX_KEPT_METHODS:
                 self._unaries[method] = kept
         return kept

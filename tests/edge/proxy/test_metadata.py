@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.model.call import Call
-from edge.proxy.metadata import HOP_BY_HOP, MAX_KEPT_PEERS, Peers, outgoing
+from edge.model.errors import MetadataTooLarge
+from edge.proxy.metadata import HOP_BY_HOP, MAX_KEPT_PEERS, Peers, outgoing, valid
 
 STRANGERS = Peers(())
 FRIENDS = Peers(("10.0.0.0/8", "::1/128"))
@@ -66,15 +67,31 @@ def test_a_request_id_is_kept_or_made() -> None:
 
 
 names = st.from_regex(r"[a-z][a-z0-9_.-]{0,12}", fullmatch=True)
+ascii_text = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=10)
+entries = st.tuples(names, ascii_text) | st.tuples(names.map(lambda name: name + "-bin"), st.binary(max_size=10))
 
 
-@given(
-    st.lists(
-        st.tuples(names, st.text(max_size=10)) | st.tuples(names.map(lambda n: n + "-bin"), st.binary(max_size=10))
-    )
-)
+@given(st.lists(entries))
 def test_everything_else_passes_in_its_order(metadata: list[tuple[str, str | bytes]]) -> None:
     call = Call("/a/B", tuple(metadata))
     special = HOP_BY_HOP | {"x-request-id", "forwarded"}
     expected = [pair for pair in metadata if pair[0] not in special and not pair[0].startswith("x-forwarded-")]
     assert sent(call, STRANGERS, "ipv4:192.0.2.1:55")[: len(expected)] == expected
+    assert valid(metadata) == tuple(metadata)
+
+
+@given(st.text(st.characters(exclude_categories=()), min_size=1, max_size=5))
+def test_text_that_grpc_cannot_send_is_left_out_and_nothing_else(value: str) -> None:
+    sendable = all(" " <= letter <= "~" for letter in value)
+    pairs: list[tuple[str, str | bytes]] = [("x-a", "1"), ("x-b", value), ("x-c-bin", value.encode("utf8", "replace"))]
+    kept = [pair for pair in pairs if pair[0] != "x-b" or sendable]
+    assert sent(Call("/a/B", tuple(pairs)), STRANGERS, "unix:")[: len(kept)] == kept
+    assert list(valid(pairs)) == kept
+
+
+def test_metadata_over_the_limit_is_refused_with_its_name() -> None:
+    call = Call("/a/B", tuple((f"x-{number}", "v" * 100) for number in range(10)))
+    size = sum(len(name) + len(value) + 32 for name, value in call.metadata)
+    outgoing(call, STRANGERS.get("unix:"), size)
+    with pytest.raises(MetadataTooLarge, match="max_metadata_bytes"):
+        outgoing(call, STRANGERS.get("unix:"), size - 1)
