@@ -26,7 +26,8 @@ from edge.routing import RadixRouteTable
 Key = tuple[object, ...]
 
 
-HOSTS = ["", "test", "a.test", "b.a.test", "c.b.a.test", "b.test"]
+HOSTS = ["", "test", "a.test", "b.a.test", "z.a.test", "c.b.a.test", "b.test"]
+"""For each pattern one that no more specific pattern takes, so that a tie has its witness."""
 HOST_PATTERNS = ["a.test", "b.a.test", "*.test", "*.a.test", "*.b.a.test"]
 PIECES = ["a", "b", "a%2Fb", "s.A", "M", ""]
 PATHS = ["", "*", *("/" + "/".join(each) for count in (1, 2, 3) for each in product(PIECES, repeat=count))]
