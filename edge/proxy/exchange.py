@@ -109,6 +109,8 @@ def initial_for(plan: RoutePlan, received: Iterable[tuple[str, str | bytes]]) ->
 def end_with_refusal(core: Core, context: Context, call: Call, error: GatewayError, *, failed: bool = False) -> None:
     """End a call with a refusal of ours."""
     refuse(context, error)
+    if call.endpoint is None:
+        call.peer = core.peers.get(call.peer).address  # as `lease` would have done
     call.reason = error.reason
     call.cause = error.cause
     core.dispatcher.settle(call, error.code, error.message, source=StatusSource.GATEWAY, endpoint_failed=failed)

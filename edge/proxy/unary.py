@@ -6,6 +6,7 @@ It costs half of what the streaming exchange does (ARCHITECTURE.md, "Two exchang
 from __future__ import annotations
 
 import asyncio
+import time
 
 import grpc
 import grpc.aio
@@ -67,6 +68,7 @@ class UnaryExchange:
                 context.set_trailing_metadata(valid(trailing))
             if size < core.keep_plain:
                 context.disable_next_message_compression()
+            call.first_message = time.monotonic()
             call.response_messages = 1
             call.response_bytes = size
             core.dispatcher.settle(call, Code.OK)
