@@ -44,6 +44,7 @@ def export(revision: str) -> bool:
 
 def main() -> int:
     """Compare and return the exit code."""
+    generate.copy_googleapis()
     for revision in ("origin/main", "HEAD~1"):
         if export(revision):
             print(f"buf breaking against {revision}")
