@@ -176,6 +176,9 @@ def serve(config_path: Path | None, *, ready_file: Path | None = None, log_level
         InvalidRequest: the configuration is wrong; nothing was started.
         ListenError: an address could not be bound; nothing was started.
     """
+    if sys.platform != "win32":
+        # until the handler is there a reload would end the process; what it asks for is being read anyway
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     loaded = read_config(config_path)
     settings = convert_server(loaded.config, loaded.locate)
     configure_logs(log_level or settings.log_level, settings.log_format)

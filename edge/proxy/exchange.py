@@ -145,6 +145,11 @@ def end_with_failure(
     )
 
 
+def caller_is_gone(context: Context, error: Exception) -> bool:
+    """Whether an exception only says that the caller has left while something was being sent to it."""
+    return isinstance(error, grpc.aio.InternalError) or context.done() is True
+
+
 def end_cancelled(core: Core, call: Call) -> None:
     """Account for a call that its caller gave up, by cancelling or by its deadline."""
     late = call.deadline is not None and _monotonic() >= call.deadline

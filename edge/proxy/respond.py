@@ -34,13 +34,16 @@ CODES: dict[grpc.StatusCode, Code] = {theirs: ours for ours, theirs in GRPC_CODE
 
 DETAILS_KEY = "grpc-status-details-bin"
 
-_NOT_REACHED = re.compile(r"failed to connect to all addresses|connections to all backends failing|empty address list")
+_NOT_REACHED = re.compile(
+    r"failed to connect to all addresses|connections to all backends failing|empty address list|"
+    r"DNS resolution failed|connection attempt timed out"
+)
 _BROKEN = re.compile(
     r"Socket closed|Connection reset by peer|Broken pipe|GOAWAY|Stream removed|Endpoint read failed|"
     r"keepalive|ping timeout|recvmsg|sendmsg|Transport closed|transport is closing|End of TCP stream|"
     r"Connection refused|Connection timed out|FD shutdown"
 )
-_NOT_GRPC = re.compile(r"Trying to connect an http1\.x server|before receiving SETTINGS|HTTP/1")
+_NOT_GRPC = re.compile(r"Trying to connect an http1\.x server|HTTP/1")
 
 Context = Any
 """grpc.aio's ServicerContext, on bytes."""

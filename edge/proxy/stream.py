@@ -21,6 +21,7 @@ from edge.model.snapshot import RoutePlan
 from edge.model.status import Code
 from edge.proxy.exchange import (
     Core,
+    caller_is_gone,
     end_cancelled,
     end_with_failure,
     end_with_refusal,
@@ -65,8 +66,8 @@ class StreamExchange:
             end_with_failure(core, context, call, error, forwarding.limit)
         except DirectReply as reply:
             if reply.code is Code.OK:
-                await context.write(b"")
                 core.dispatcher.settle(call, Code.OK, source=StatusSource.GATEWAY)
+                await context.write(b"")
             else:
                 end_with_refusal(core, context, call, reply)
         except GatewayError as error:
@@ -75,16 +76,32 @@ class StreamExchange:
             end_cancelled(core, call)
             raise
         except Exception as error:
-            end_with_refusal(core, context, call, unexpected(call, error))
+            if caller_is_gone(context, error):
+                end_cancelled(core, call)
+            else:
+                end_with_refusal(core, context, call, unexpected(call, error))
         finally:
             if forwarding is not None:
-                await forwarding.close()
+                forwarding.close()
+            if not call.settled:
+                end_cancelled(core, call)  # the caller went while its answer was on the way
 
 
 class _Forwarding:
     """One streaming call under way."""
 
-    __slots__ = ("_call", "_context", "_core", "_idle", "_plan", "_pump", "_refusal", "_upstream", "limit")
+    __slots__ = (
+        "_call",
+        "_context",
+        "_core",
+        "_idle",
+        "_plan",
+        "_pump",
+        "_refusal",
+        "_task",
+        "_timer",
+        "_upstream",
+    ) + ("limit",)
 
     def __init__(self, core: Core, call: Call, context: Context) -> None:
         plan = call.plan
@@ -96,6 +113,8 @@ class _Forwarding:
         self._pump: asyncio.Task[None] | None = None
         self._refusal: GatewayError | None = None
         self._idle: IdleTimer | None = None
+        self._task = asyncio.current_task()
+        self._timer: asyncio.TimerHandle | None = None
         self.limit: tuple[float | None, str] = (None, "caller")
 
     async def run(self, method: str) -> None:
@@ -113,9 +132,17 @@ class _Forwarding:
         loop = asyncio.get_running_loop()
         if plan.route.stream_idle_timeout is not None:
             self._idle = IdleTimer(loop, plan.route.stream_idle_timeout, self._went_idle)
+        if self.limit[0] is not None and self.limit[1] != "caller":
+            # the upstream's side has this limit too, but a caller that does not read holds up what comes from there
+            self._timer = loop.call_later(self.limit[0], self._end, deadline(call, self.limit[1], self.limit[0]))
         self._pump = loop.create_task(self._requests())
-        await self._responses()
-        status = await final_status(upstream)
+        try:
+            await self._responses()
+            status = await final_status(upstream)
+        except asyncio.CancelledError:
+            if self._refusal is None or self._task is None or self._task.uncancel():
+                raise
+            raise self._refusal from None
         if self._refusal is not None:
             raise self._refusal
         if status is not None:
@@ -125,12 +152,16 @@ class _Forwarding:
             self._context.set_trailing_metadata(valid(trailing))
         core.dispatcher.settle(call, Code.OK)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End what is still under way on either side."""
         # what ends here is let go of too: a task that holds its exception, whose frames hold this call, is a cycle
         idle, self._idle = self._idle, None
         if idle is not None:
             idle.cancel()
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        self._task = None
         pump, self._pump = self._pump, None
         if pump is not None:
             self._upstream.cancel()
@@ -209,6 +240,8 @@ class _Forwarding:
         self._end(deadline(self._call, "stream idle", seconds))
 
     def _end(self, refusal: GatewayError) -> None:
-        """End the call with a refusal from outside of `_responses`."""
-        self._refusal = self._refusal or refusal
-        self._upstream.cancel()
+        """End the call with a refusal from outside of `run`, which may be waiting for the caller to read."""
+        if self._refusal is None and self._task is not None:
+            self._refusal = refusal
+            self._upstream.cancel()
+            self._task.cancel()

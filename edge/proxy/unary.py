@@ -16,6 +16,7 @@ from edge.model.errors import DirectReply, GatewayError
 from edge.model.status import Code
 from edge.proxy.exchange import (
     Core,
+    caller_is_gone,
     end_cancelled,
     end_with_failure,
     end_with_refusal,
@@ -86,7 +87,13 @@ class UnaryExchange:
             end_cancelled(core, call)
             raise
         except Exception as error:
+            if caller_is_gone(context, error):
+                end_cancelled(core, call)
+                return b""
             end_with_refusal(core, context, call, unexpected(call, error))
+        finally:
+            if not call.settled:
+                end_cancelled(core, call)  # the caller went while its answer was on the way
         # returning with a status set would send headers and an empty message before it; this sends Trailers-Only
         await context.abort(context.code(), context.details(), context.trailing_metadata())
         raise AssertionError("abort always raises")
@@ -95,7 +102,7 @@ class UnaryExchange:
         self, context: Context, call: Call, error: grpc.aio.AioRpcError, limit: tuple[float | None, str]
     ) -> None:
         """End the call with the upstream's status, after its initial metadata if it sent any."""
+        end_with_failure(self._core, context, call, error, limit)
         initial = tuple(error.initial_metadata())
         if initial and call.plan is not None:
             await context.send_initial_metadata(initial_for(call.plan, initial))
-        end_with_failure(self._core, context, call, error, limit)

@@ -67,11 +67,12 @@ class WireMetadata(grpc.aio.Metadata):
 class Connection:
     """One channel with its kept multicallables."""
 
-    __slots__ = ("_streams", "_unaries", "channel", "ready")
+    __slots__ = ("_streams", "_unaries", "channel", "failing", "ready")
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.channel = channel
         self.ready = False
+        self.failing = False
         self._unaries: dict[str, UnaryMethod] = {}
         self._streams: dict[str, Multicallable] = {}
 
@@ -113,15 +114,17 @@ class Channels:
         self._next = 0
 
     def connection(self) -> Connection:
-        """Return the connection for the next call: in turn, those that are down left out while others are up."""
+        """Return the connection for the next call: in turn, those that fail left out while others do not."""
         connections = self.connections
         count = len(connections)
         if count == 1:
             return connections[0]
         for _ in range(count):
             self._next = (self._next + 1) % count
-            if connections[self._next].ready:
+            if not connections[self._next].failing:
                 break
+        else:
+            self._next = (self._next + 1) % count
         return connections[self._next]
 
     async def close(self) -> None:
@@ -150,6 +153,9 @@ class Channels:
         state = channel.get_state(try_to_connect=connect)
         while state is not grpc.ChannelConnectivity.SHUTDOWN:
             connection.ready = state is grpc.ChannelConnectivity.READY
+            # an attempt to connect again changes nothing before it has worked
+            failed = state is grpc.ChannelConnectivity.TRANSIENT_FAILURE
+            connection.failing = failed or (connection.failing and not connection.ready)
             if endpoint.state is not EndpointState.DRAINING and await self._update(endpoint, connection, state):
                 changed()
             await channel.wait_for_state_change(state)
@@ -163,6 +169,10 @@ class Channels:
             return endpoint.enter(EndpointState.ACTIVE)
         if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
             reason = await _why(connection.channel)
+            if endpoint.state is EndpointState.DRAINING:
+                return False
+            if any(other.ready for other in self.connections):
+                return endpoint.enter(EndpointState.ACTIVE)
             if connection.channel.get_state() is grpc.ChannelConnectivity.READY:
                 return False  # it came back meanwhile; the next turn of the watch says so
             before = endpoint.state

@@ -181,17 +181,17 @@ class UpstreamCluster:
             cause="; ".join(f"{endpoint.address} {endpoint.reason}" for endpoint in self._endpoints),
         )
 
-    def _reached(self) -> Endpoint | None:
-        for endpoint in self._endpoints:
-            if endpoint.state is EndpointState.ACTIVE:
-                return endpoint
-        return None
+    def _reached(self, failures: int) -> Endpoint | None:
+        active = [endpoint for endpoint in self._endpoints if endpoint.state is EndpointState.ACTIVE]
+        return active[failures % len(active)] if active else None
 
     def _update(self, found: Found) -> None:
         """Make the members those that were found; the others finish their calls and go."""
         wanted = frozenset(found.addresses)
         for address in [address for address in self._members if address not in wanted]:
-            Tasks.detached(self._leave(self._members.pop(address)), name=f"leave endpoint {address.address}")
+            member = self._members.pop(address)
+            member.endpoint.enter(EndpointState.DRAINING, "no longer part of the upstream")
+            Tasks.detached(self._leave(member), name=f"leave endpoint {address.address}")
         for address in found.addresses:
             if address not in self._members:
                 member = _Member(address, Channels(self.upstream, address.address, self._limits))
@@ -203,7 +203,8 @@ class UpstreamCluster:
         self._state_changed()
 
     async def _leave(self, member: _Member) -> None:
-        self._members.pop(member.found, None)
+        if self._members.get(member.found) is member:
+            del self._members[member.found]
         member.endpoint.enter(EndpointState.DRAINING, "no longer part of the upstream")
         if member.endpoint.active:
             self._leaving[member.endpoint] = member

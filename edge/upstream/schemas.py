@@ -34,12 +34,12 @@ class SchemaKeeper:
     Args:
         name: The upstream's name, for the log.
         interval: Seconds between two looks, give or take a tenth.
-        endpoint: Returns an endpoint to ask, or None when none is reached.
+        endpoint: Returns an endpoint to ask, another one for each number of failures, or None when none is reached.
         changed: Called after each look that changed the descriptors or how learning them goes.
     """
 
     def __init__(
-        self, name: str, *, interval: float, endpoint: Callable[[], Endpoint | None], changed: Callable[[], None]
+        self, name: str, *, interval: float, endpoint: Callable[[int], Endpoint | None], changed: Callable[[], None]
     ) -> None:
         self._name = name
         self._interval = interval
@@ -71,7 +71,7 @@ class SchemaKeeper:
 
     async def look(self) -> None:
         """Read the descriptors once, and put them in force when they are others."""
-        endpoint = self._endpoint()
+        endpoint = self._endpoint(self.state.failures)
         if endpoint is None or not isinstance(endpoint.carrier, Channels):
             self._fail("no endpoint can be asked")
             return
@@ -79,6 +79,10 @@ class SchemaKeeper:
             answer = await read_schema(endpoint.carrier.connection().channel, seconds=LOOK_TIMEOUT)
         except ReflectionError as error:
             self._fail(f"endpoint {endpoint.address}: {error}")
+            return
+        except Exception as error:
+            _log.exception("%s: reflection failed unexpectedly", self._name)
+            self._fail(f"endpoint {endpoint.address}: {error!r}")
             return
         if isinstance(answer, Unsupported):
             self._settle(self.schema, SourceState(error="the upstream does not offer server reflection"))
