@@ -54,6 +54,9 @@ class UpstreamTls:
     server_name: str = ""
     """The name the certificate has to be for. Empty means the host of the endpoint."""
 
+    fingerprint: str = ""
+    """The SHA-256 of what the files held when they were read, so that other contents are another configuration."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSettings:

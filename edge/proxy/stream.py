@@ -101,7 +101,8 @@ class _Forwarding:
         "_task",
         "_timer",
         "_upstream",
-    ) + ("limit",)
+        "limit",
+    )
 
     def __init__(self, core: Core, call: Call, context: Context) -> None:
         plan = call.plan

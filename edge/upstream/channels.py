@@ -17,8 +17,9 @@ import grpc.aio
 
 from edge import __version__
 from edge.model.endpoint import Endpoint, EndpointState
+from edge.model.errors import InvalidRequest, Violation
 from edge.model.settings import Limits
-from edge.model.upstreams import Compression, Upstream, UpstreamTls
+from edge.model.upstreams import Compression, Upstream
 from edge.tasks import Tasks
 from edge.upstream.unary_call import UnaryMethod
 
@@ -102,13 +103,14 @@ class Channels:
         upstream: How to connect.
         address: Host and port, or `unix:/path`.
         limits: The limits of the gateway.
+        tls: What `credentials` returned for the upstream.
     """
 
     __slots__ = ("_next", "connections")
 
-    def __init__(self, upstream: Upstream, address: str, limits: Limits) -> None:
+    def __init__(self, upstream: Upstream, address: str, limits: Limits, tls: grpc.ChannelCredentials | None) -> None:
         self.connections = tuple(
-            Connection(_channel(upstream, address, limits, index))
+            Connection(_channel(upstream, address, limits, index, tls))
             for index in range(upstream.connection.connections_per_endpoint)
         )
         self._next = 0
@@ -212,7 +214,9 @@ def connect_error(details: str) -> str:
     return re.sub(r"^(UNKNOWN|UNAVAILABLE|INTERNAL|connect):\s*|\s*\(\d+\)$", "", text) or details
 
 
-def _channel(upstream: Upstream, address: str, limits: Limits, index: int) -> grpc.aio.Channel:
+def _channel(
+    upstream: Upstream, address: str, limits: Limits, index: int, tls: grpc.ChannelCredentials | None
+) -> grpc.aio.Channel:
     connection = upstream.connection
     ceiling = min(limits.max_message_bytes * MESSAGE_CEILING_FACTOR, 2**31 - 1)
     options: list[tuple[str, Any]] = [
@@ -241,17 +245,28 @@ def _channel(upstream: Upstream, address: str, limits: Limits, index: int) -> gr
     if upstream.authority:
         options.append(("grpc.default_authority", upstream.authority))
     compression = _COMPRESSION[upstream.compression]
-    if upstream.tls is None:
+    if upstream.tls is None or tls is None:
         return grpc.aio.insecure_channel(address, options=options, compression=compression)
     if upstream.tls.server_name:
         options.append(("grpc.ssl_target_name_override", upstream.tls.server_name))
-    return grpc.aio.secure_channel(address, _credentials(upstream.tls), options=options, compression=compression)
+    return grpc.aio.secure_channel(address, tls, options=options, compression=compression)
 
 
-def _credentials(tls: UpstreamTls) -> grpc.ChannelCredentials:
-    def read(path: str) -> bytes | None:
-        return Path(path).read_bytes() if path else None
+def credentials(upstream: Upstream) -> grpc.ChannelCredentials | None:
+    """Read the TLS files of an upstream. None is for clear text.
 
-    return grpc.ssl_channel_credentials(
-        root_certificates=read(tls.ca_file), private_key=read(tls.key_file), certificate_chain=read(tls.cert_file)
-    )
+    Raises:
+        InvalidRequest: a file cannot be read.
+    """
+    tls = upstream.tls
+    if tls is None:
+        return None
+    contents: dict[str, bytes | None] = {"ca_file": None, "key_file": None, "cert_file": None}
+    for field in contents:
+        path: str = getattr(tls, field)
+        try:
+            contents[field] = Path(path).read_bytes() if path else None
+        except OSError as error:
+            problem = Violation(f"{upstream.name}.tls.{field}", f"the file cannot be read: {error.strerror}")
+            raise InvalidRequest.of([problem]) from error
+    return grpc.ssl_channel_credentials(contents["ca_file"], contents["key_file"], contents["cert_file"])

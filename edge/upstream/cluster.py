@@ -15,7 +15,7 @@ from edge.model.settings import Limits
 from edge.model.snapshot import SourceState
 from edge.model.upstreams import Upstream
 from edge.tasks import Tasks
-from edge.upstream.channels import Channels
+from edge.upstream.channels import Channels, credentials
 from edge.upstream.schemas import SchemaKeeper
 
 USABLE = frozenset({EndpointState.ACTIVE, EndpointState.CONNECTING})
@@ -60,6 +60,8 @@ class UpstreamCluster:
     ) -> None:
         self.name = upstream.name
         self.upstream = upstream
+        # read here, where a failure refuses the configuration, and not when it is put in force
+        self._tls = credentials(upstream)
         self.given_schema = schema
         self.borrowed_schema = borrowed
         self._limits = limits
@@ -194,7 +196,7 @@ class UpstreamCluster:
             Tasks.detached(self._leave(member), name=f"leave endpoint {address.address}")
         for address in found.addresses:
             if address not in self._members:
-                member = _Member(address, Channels(self.upstream, address.address, self._limits))
+                member = _Member(address, Channels(self.upstream, address.address, self._limits, self._tls))
                 self._members[address] = member
                 member.channels.watch(
                     member.endpoint, self._state_changed, member.tasks, connect=self.upstream.connection.warm_up

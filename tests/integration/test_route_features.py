@@ -27,6 +27,7 @@ from tests.support.rpc import (
     error_info,
     eventually,
     failure,
+    finish,
     hang,
     headers,
     raw_script,
@@ -190,6 +191,41 @@ async def test_answers_are_compressed_for_whom_accepts_it_and_from_a_size_on(
     ((flag, message),) = unframe(bytes(stream.data))
     assert flag == compressed
     assert (len(message) < size) == bool(compressed)
+
+
+async def test_callers_that_leave_while_they_are_answered_are_accounted_for(featured: Gateway, probe: Stub) -> None:
+    """By their cancel in any moment: answers of the gateway, errors with metadata, streams in full flow."""
+    api = Admin(featured.admin)
+    limit = asyncio.Semaphore(40)
+
+    async def leave(number: int) -> None:
+        refusal = [headers([("x-a", "1")]), finish(grpc.StatusCode.NOT_FOUND, "no")]
+        async with limit:
+            calls = (
+                lambda: probe.RunServerStream(blob(), metadata=to("fine"), timeout=20),
+                lambda: probe.RunUnary(blob(), metadata=script(*refusal), timeout=20),
+                lambda: probe.RunServerStream(blob(), metadata=script(send(1000, 100)), timeout=20),
+            )
+            call = calls[number % 3]()
+            await asyncio.sleep(number % 20 / 2000)
+            call.cancel()
+
+    await asyncio.gather(*(leave(number) for number in range(900)))
+    await api.idle()
+    assert "Traceback" not in featured.output()
+    await api.channel.close()
+
+
+@pytest.mark.parametrize("name", ["quiet", "slow"])
+async def test_a_caller_that_does_not_read_holds_nothing_beyond_the_limits(
+    featured: Gateway, probe: Stub, name: str
+) -> None:
+    api = Admin(featured.admin)
+    stream = probe.RunServerStream(blob(), metadata=to(name, send(2000, 100_000)), timeout=60)
+    await stream.read()
+    await api.idle()  # while the caller is still there and reads nothing
+    stream.cancel()
+    await api.channel.close()
 
 
 async def test_sighup_reads_the_file_again_and_a_broken_one_changes_nothing(

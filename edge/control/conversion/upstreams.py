@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import ssl
+from pathlib import Path
 
 from edge.control.conversion import checks
 from edge.control.conversion.scope import Scope
@@ -125,8 +128,22 @@ def _tls(tls: upstream_pb2.UpstreamTls, scope: Scope) -> UpstreamTls:
     if tls.server_name:
         checks.host(tls.server_name, scope.field("server_name"))
     return UpstreamTls(
-        ca_file=tls.ca_file, cert_file=tls.cert_file, key_file=tls.key_file, server_name=tls.server_name.lower()
+        ca_file=tls.ca_file,
+        cert_file=tls.cert_file,
+        key_file=tls.key_file,
+        server_name=tls.server_name.lower(),
+        fingerprint=_fingerprint(tls.ca_file, tls.cert_file, tls.key_file),
     )
+
+
+def _fingerprint(*paths: str) -> str:
+    """Return the SHA-256 of these files. One that cannot be read is refused elsewhere."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError):
+            contents = Path(path).read_bytes() if path else b""
+            digest.update(len(contents).to_bytes(8, "big") + contents)
+    return digest.hexdigest()
 
 
 def _load_authorities(context: ssl.SSLContext, path: str, scope: Scope) -> bool:

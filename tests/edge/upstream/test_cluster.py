@@ -13,9 +13,9 @@ import pytest
 from edge.model.call import Call
 from edge.model.config import Configuration, Schema
 from edge.model.endpoint import EndpointAddress, EndpointState
-from edge.model.errors import NoHealthyEndpoint
+from edge.model.errors import InvalidRequest, NoHealthyEndpoint
 from edge.model.settings import Limits
-from edge.model.upstreams import ConnectionSettings, StaticDiscovery, Upstream
+from edge.model.upstreams import ConnectionSettings, StaticDiscovery, Upstream, UpstreamTls
 from edge.tasks import Tasks
 from edge.upstream import Clusters, UpstreamCluster
 
@@ -134,3 +134,38 @@ async def test_several_connections_take_turns(clusters: Clusters) -> None:
             await asyncio.sleep(0.005)
     assert len({id(channels.connection()) for _ in range(6)}) == 3  # type: ignore[attr-defined]
     await running.stop(0)
+
+
+async def test_a_tls_file_that_is_gone_refuses_the_configuration_and_changes_nothing(clusters: Clusters) -> None:
+    before = publish(clusters, configuration(upstream("127.0.0.1:1")))
+    wanted = replace(upstream("127.0.0.1:1"), tls=UpstreamTls(ca_file="/nowhere/ca.pem"))
+    with pytest.raises(InvalidRequest, match=r"upstreams/shop\.tls\.ca_file: the file cannot be read"):
+        clusters.prepare(configuration(wanted))
+    assert clusters.current[NAME] is before
+
+
+async def test_other_contents_of_tls_files_make_another_cluster(clusters: Clusters) -> None:
+    wanted = replace(upstream("127.0.0.1:1"), tls=UpstreamTls(fingerprint="one"))
+    before = publish(clusters, configuration(wanted))
+    assert publish(clusters, configuration(wanted)) is before
+    assert publish(clusters, configuration(replace(wanted, tls=UpstreamTls(fingerprint="two")))) is not before
+
+
+async def test_an_address_that_comes_back_at_once_is_a_member_again(clusters: Clusters) -> None:
+    running, address = await server()
+    cluster = publish(clusters, configuration(upstream(address)))
+    found = cluster._source.found
+    there = found.value
+    found.set(replace(there, addresses=()))
+    found.set(there)
+    await until(clusters, lambda: cluster.endpoints[0].state is EndpointState.ACTIVE)
+    await Tasks.close_detached()
+    assert [member.endpoint for member in cluster._members.values()] == list(cluster.endpoints)
+    await running.stop(0)
+
+
+async def test_connections_take_turns_without_warm_up_too(clusters: Clusters) -> None:
+    lazy = ConnectionSettings(connections_per_endpoint=3, warm_up=False)
+    cluster = publish(clusters, configuration(replace(upstream("127.0.0.1:1"), connection=lazy)))
+    channels = cluster.endpoints[0].carrier
+    assert len({id(channels.connection()) for _ in range(6)}) == 3  # type: ignore[attr-defined]
