@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from edge.admin.records import timestamp
-from edge.model.endpoint import Endpoint, EndpointState
+from edge.model.endpoint import USABLE, Endpoint
 from edge.model.snapshot import Cluster, Snapshot, SourceState
 from gateway.v1 import endpoint_pb2, health_service_pb2
 
@@ -23,14 +23,13 @@ HEALTHY = health_service_pb2.GatewayHealth.STATE_HEALTHY
 DEGRADED = health_service_pb2.GatewayHealth.STATE_DEGRADED
 UNHEALTHY = health_service_pb2.GatewayHealth.STATE_UNHEALTHY
 
-_USABLE = frozenset((EndpointState.ACTIVE, EndpointState.CONNECTING))
 _QUOTED = 5
 """The most endpoints or upstreams that are named in a reason."""
 
 
 def usable(cluster: Cluster) -> bool:
     """Whether at least one endpoint takes calls."""
-    return any(endpoint.state in _USABLE for endpoint in cluster.endpoints)
+    return any(endpoint.state in USABLE for endpoint in cluster.endpoints)
 
 
 def configured(snapshot: Snapshot) -> bool:
@@ -125,7 +124,7 @@ def gateway_message(
 
 def _upstream_state(cluster: Cluster) -> tuple[State, str]:
     endpoints = cluster.endpoints
-    unusable = [endpoint for endpoint in endpoints if endpoint.state not in _USABLE]
+    unusable = [endpoint for endpoint in endpoints if endpoint.state not in USABLE]
     state = HEALTHY
     reasons = []
     if not endpoints:

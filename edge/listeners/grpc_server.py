@@ -9,11 +9,6 @@ import grpc.aio
 
 from edge.model.settings import Limits
 
-MESSAGE_CEILING_FACTOR = 4
-"""How many times the largest allowed message grpc.aio accepts.
-
-The proxy itself refuses what is over the limit, with its name; this only bounds the memory of what is far over."""
-
 
 class ListenError(Exception):
     """An address could not be bound; the text says which and why."""
@@ -31,9 +26,8 @@ class GrpcServer:
     """
 
     def __init__(self, address: str, limits: Limits, *, proxied: bool, compression_level: int = 0) -> None:
-        factor = MESSAGE_CEILING_FACTOR if proxied else 1
         options: list[tuple[str, Any]] = [
-            ("grpc.max_receive_message_length", min(limits.max_message_bytes * factor, 2**31 - 1)),
+            ("grpc.max_receive_message_length", limits.message_ceiling if proxied else limits.max_message_bytes),
             ("grpc.max_send_message_length", -1),
             # equal, because between the two grpc refuses at random
             ("grpc.max_metadata_size", limits.max_metadata_bytes),

@@ -17,6 +17,10 @@ class EndpointState(enum.Enum):
     DRAINING = "DRAINING"
 
 
+USABLE = frozenset({EndpointState.ACTIVE, EndpointState.CONNECTING})
+"""The states in which an endpoint receives calls. While CONNECTING they wait for the connection."""
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointAddress:
     """One address a discovery source has found."""

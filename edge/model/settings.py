@@ -53,6 +53,15 @@ class Limits:
     connection_grace: float = 30.0
     """Seconds calls have to finish on a connection that was asked to end."""
 
+    @property
+    def message_ceiling(self) -> int:
+        """The largest message a proxying engine takes in before the proxy checks it, in bytes.
+
+        The proxy refuses what is over `max_message_bytes` itself, with the limit's name and details. An engine's own
+        refusal has neither; its limit only bounds the memory of what is far over, so it is four times as high.
+        """
+        return min(self.max_message_bytes * 4, 2**31 - 1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:

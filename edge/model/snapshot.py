@@ -176,6 +176,9 @@ class UpstreamPlan:
     timeout: float | None = None
     """The most seconds a unary call may take. None means no limit of the upstream."""
 
+    unary_limit: tuple[float | None, str] = (None, "route")
+    """The smaller limit in seconds of route and upstream for unary calls, and whose it is: `route` or `upstream`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutePlan:
@@ -204,12 +207,6 @@ class RoutePlan:
 
     max_response_bytes: int
     """The largest message of an upstream."""
-
-    unary_timeout: float | None = None
-    """The smallest time limit in seconds of the route and its single upstream for unary calls."""
-
-    unary_timeout_source: str = "route"
-    """Whose that is: `route` or `upstream`."""
 
     @property
     def action(self) -> Forward | DirectResponse | Redirect:

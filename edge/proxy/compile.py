@@ -39,7 +39,11 @@ def _plan(route: Route, configuration: Configuration, clusters: Mapping[str, Clu
     if isinstance(route.action, Forward):
         upstreams = tuple(
             UpstreamPlan(
-                name=name, weight=weight, cluster=clusters[name], timeout=configuration.upstreams[name].timeout
+                name=name,
+                weight=weight,
+                cluster=clusters[name],
+                timeout=configuration.upstreams[name].timeout,
+                unary_limit=_unary_limit(route.timeout, configuration.upstreams[name].timeout),
             )
             for name, weight in route.action.upstreams
         )
@@ -53,6 +57,13 @@ def _plan(route: Route, configuration: Configuration, clusters: Mapping[str, Clu
         max_request_bytes=_smaller(route.max_request_message_bytes, limits.max_message_bytes),
         max_response_bytes=_smaller(route.max_response_message_bytes, limits.max_message_bytes),
     )
+
+
+def _unary_limit(route: float | None, upstream: float | None) -> tuple[float | None, str]:
+    """Return the time limit of unary calls in seconds, and whose it is."""
+    if upstream is not None and (route is None or upstream < route):
+        return upstream, "upstream"
+    return route, "route"
 
 
 def _smaller(own: int, general: int) -> int:

@@ -117,11 +117,11 @@ class Dispatcher:
             for listener in self._listeners:
                 listener(finished)
 
-    def refuse(self, call: Call, error: GatewayError) -> None:
+    def refuse(self, call: Call, error: GatewayError, *, endpoint_failed: bool = False) -> None:
         """Settle a call that the gateway itself ends."""
         call.reason = error.reason
         call.cause = error.cause
-        self.settle(call, error.code, error.message, source=StatusSource.GATEWAY)
+        self.settle(call, error.code, error.message, source=StatusSource.GATEWAY, endpoint_failed=endpoint_failed)
 
 
 async def _admit_rest(call: Call, pending: Awaitable[None], admissions: tuple[Admission, ...], plan: RoutePlan) -> None:

@@ -89,15 +89,6 @@ def time_limit(call: Call, own: float | None, whose: str, now: float) -> tuple[f
     return (own, whose) if remaining is None or own < remaining else (remaining, "caller")
 
 
-def unary_limit(call: Call, plan: RoutePlan) -> tuple[float | None, str]:
-    """Return the configured time limit of a unary call in seconds, and whose it is."""
-    own, whose = plan.route.timeout, "route"
-    theirs = call.upstream.timeout if call.upstream is not None else None
-    if theirs is not None and (own is None or theirs < own):
-        return theirs, "upstream"
-    return own, whose
-
-
 def initial_for(plan: RoutePlan, received: Iterable[tuple[str, str | bytes]]) -> MetadataPairs:
     """Return the initial metadata the caller gets for what the upstream sent."""
     metadata: MetadataPairs = valid(received)
@@ -111,9 +102,7 @@ def end_with_refusal(core: Core, context: Context, call: Call, error: GatewayErr
     refuse(context, error)
     if call.endpoint is None:
         call.peer = core.peers.get(call.peer).address  # as `lease` would have done
-    call.reason = error.reason
-    call.cause = error.cause
-    core.dispatcher.settle(call, error.code, error.message, source=StatusSource.GATEWAY, endpoint_failed=failed)
+    core.dispatcher.refuse(call, error, endpoint_failed=failed)
 
 
 def end_with_failure(

@@ -22,7 +22,6 @@ from edge.proxy.exchange import (
     end_with_refusal,
     initial_for,
     time_limit,
-    unary_limit,
 )
 from edge.proxy.metadata import valid
 from edge.proxy.respond import Context, no_message, too_large, unexpected
@@ -54,7 +53,8 @@ class UnaryExchange:
             if size > plan.max_request_bytes:
                 raise too_large("request", size, call)
             connection, metadata = core.lease(call)
-            limit = time_limit(call, *unary_limit(call, plan), call.started)
+            assert call.upstream is not None, "lease sets it or raises"
+            limit = time_limit(call, *call.upstream.unary_limit, call.started)
             response, initial, trailing = await connection.unary(self._method)(
                 request, seconds=limit[0], metadata=metadata
             )

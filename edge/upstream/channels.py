@@ -28,12 +28,6 @@ _log = logging.getLogger(__name__)
 MAX_KEPT_METHODS = 4096
 """Multicallables kept per connection and shape."""
 
-MESSAGE_CEILING_FACTOR = 4
-"""How many times the largest allowed message grpc.aio itself accepts.
-
-The proxy checks sizes itself, so that a refusal names the limit and carries details. grpc.aio cuts off what would cost
-memory: its own refusal comes without either."""
-
 USER_AGENT = f"edge/{__version__}"
 
 _COMPRESSION = {
@@ -218,10 +212,9 @@ def _channel(
     upstream: Upstream, address: str, limits: Limits, index: int, tls: grpc.ChannelCredentials | None
 ) -> grpc.aio.Channel:
     connection = upstream.connection
-    ceiling = min(limits.max_message_bytes * MESSAGE_CEILING_FACTOR, 2**31 - 1)
     options: list[tuple[str, Any]] = [
         ("grpc.primary_user_agent", USER_AGENT),
-        ("grpc.max_receive_message_length", ceiling),
+        ("grpc.max_receive_message_length", limits.message_ceiling),
         ("grpc.max_send_message_length", -1),
         # equal, because between the two grpc refuses at random
         ("grpc.max_metadata_size", limits.max_metadata_bytes),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from edge.balancing import Balancer, RoundRobin
 from edge.discovery import Found, StaticSource
 from edge.model.call import Call
-from edge.model.endpoint import Endpoint, EndpointAddress, EndpointState
+from edge.model.endpoint import USABLE, Endpoint, EndpointAddress, EndpointState
 from edge.model.errors import NoHealthyEndpoint
 from edge.model.schema import EMPTY_SCHEMA, SchemaSet
 from edge.model.settings import Limits
@@ -17,9 +17,6 @@ from edge.model.upstreams import Upstream
 from edge.tasks import Tasks
 from edge.upstream.channels import Channels, credentials
 from edge.upstream.schemas import SchemaKeeper
-
-USABLE = frozenset({EndpointState.ACTIVE, EndpointState.CONNECTING})
-"""The states in which an endpoint receives calls. While CONNECTING they wait for the connection."""
 
 
 class _Member:
