@@ -15,111 +15,35 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from edge import __version__
 from edge.admin.node import NodeInfo, NodeListener
 from edge.admin.register import register_admin, register_traffic
+from edge.admin_rest import AdminRest
 from edge.control.configurator import Configurator
 from edge.control.conversion.server import convert_server
 from edge.control.register import register as register_control
 from edge.control.requests import Requests
 from edge.control.store import MemoryStore
 from edge.control.yaml_config import Loaded, load
-from edge.listeners import GrpcServer, ListenError
-from edge.model.config import Configuration
+from edge.gateway import Gateway
+from edge.listeners import GrpcServer, HttpServer, ListenError
 from edge.model.errors import InvalidRequest, Violation
-from edge.model.schema import Method, SchemaSet
-from edge.model.settings import ServerSettings
-from edge.model.snapshot import Snapshot, SourceState
-from edge.model.watch import Watch
-from edge.proxy import Dispatcher, ProxyHandler, compile_snapshot
-from edge.proxy.metadata import Peers
+from edge.model.settings import ListenerProtocol, ListenerSettings, ServerSettings
+from edge.model.snapshot import Snapshot
 from edge.tasks import Tasks
-from edge.telemetry.access import AccessLog
 from edge.telemetry.logs import configure as configure_logs
-from edge.telemetry.tap import TapHub
-from edge.upstream import Clusters
 
 _log = logging.getLogger(__name__)
 
+Server: TypeAlias = GrpcServer | HttpServer
+"""What takes the calls of a listener."""
+
 YOUNG_COLLECTION = 20_000
 """Allocations before a young collection. A call leaves hardly anything to collect, so Python's 700 come too often."""
-
-
-class Gateway:
-    """A running gateway; the `Runtime` that control and admin see.
-
-    Args:
-        settings: What is decided at the start of the process.
-    """
-
-    def __init__(self, settings: ServerSettings) -> None:
-        self.settings = settings
-        self.snapshot: Watch[Snapshot] = Watch(Snapshot())
-        self._clusters = Clusters(settings.limits)
-        self.changes = self._clusters.changes
-        self.dispatcher = Dispatcher(self.snapshot, max_calls=settings.limits.max_concurrent_calls)
-        self.tap = TapHub()
-        self.tap.on_active = self._tapped
-        if settings.access_log:
-            self.dispatcher.listen(AccessLog())
-        self.handler = ProxyHandler(
-            self.dispatcher,
-            Peers(settings.trusted_proxies),
-            self._clusters.method,
-            max_metadata=settings.limits.max_metadata_bytes,
-            keep_plain=settings.compression_min_bytes if settings.compression_level else 0,
-        )
-        self._clusters.on_methods = self.handler.forget
-
-    @property
-    def active_calls(self) -> int:
-        """The calls under way."""
-        return self.dispatcher.active_calls
-
-    @property
-    def total_calls(self) -> int:
-        """The calls finished since the start."""
-        return self.dispatcher.total_calls
-
-    def compile(self, configuration: Configuration) -> Snapshot:
-        """Compile a configuration without putting it in force.
-
-        Raises:
-            InvalidRequest: it is wrong as a whole.
-        """
-        return compile_snapshot(configuration, self._clusters.prepare(configuration), self.settings.limits)
-
-    def publish(self, snapshot: Snapshot) -> None:
-        """Put a compiled snapshot in force."""
-        self._clusters.publish(snapshot.configuration, snapshot.clusters)  # type: ignore[arg-type] # made by `compile`
-        self.snapshot.set(snapshot)
-
-    def method(self, path: str) -> Method | None:
-        """Return what is known of a method by its path on the wire."""
-        return self._clusters.method(path)
-
-    def schema(self, name: str) -> tuple[SchemaSet, SourceState]:
-        """Return the descriptors of a schema resource in force, and how learning them goes."""
-        return self._clusters.schema(name)
-
-    async def refresh_schema(self, name: str) -> None:
-        """Read the descriptors of a schema resource again now."""
-        await self._clusters.refresh_schema(name)
-
-    async def close(self) -> None:
-        """Close every connection to upstreams."""
-        await self._clusters.close()
-
-    def _tapped(self, active: bool) -> None:
-        """Make records of finished calls only while somebody looks."""
-        if active:
-            self.dispatcher.listen(self.tap)
-        else:
-            self.dispatcher.ignore(self.tap)
 
 
 def read_config(path: Path | None) -> Loaded:
@@ -204,19 +128,21 @@ async def _serve(loaded: Loaded, settings: ServerSettings, config_path: Path | N
     gateway = Gateway(settings)
     configurator = Configurator(gateway, MemoryStore())
     requests: Requests | None = None
-    servers: dict[str, GrpcServer] = {}
+    servers: dict[str, Server] = {}
     admin: GrpcServer | None = None
+    rest: AdminRest | None = None
     try:
         for listener in settings.listeners:
-            servers[listener.name] = GrpcServer(
-                listener.address, settings.limits, proxied=True, compression_level=settings.compression_level
-            )
+            servers[listener.name] = await _bind(listener, settings, gateway)
         if settings.admin_address:
             admin = GrpcServer(settings.admin_address, settings.limits, proxied=False)
+            rest = await AdminRest.bind(settings, admin.address)
         await configurator.set_declared(loaded.config, loaded.locate)
-        health = [register_traffic(server.server, gateway) for server in servers.values()]
+        health = []
         for server in servers.values():
-            server.server.add_generic_rpc_handlers((gateway.handler,))
+            if isinstance(server, GrpcServer):
+                health.append(register_traffic(server.server, gateway))
+                server.server.add_generic_rpc_handlers((gateway.handler,))
         if admin is not None:
             requests = register_control(admin.server, configurator, gateway)
             info = NodeInfo(
@@ -224,16 +150,20 @@ async def _serve(loaded: Loaded, settings: ServerSettings, config_path: Path | N
                 version=__version__,
                 start_time=time.time(),
                 listeners=tuple(
-                    NodeListener(name=listener.name, address=servers[listener.name].address, protocol="gRPC")
+                    NodeListener(
+                        name=listener.name, address=servers[listener.name].address, protocol=_words(listener.protocol)
+                    )
                     for listener in settings.listeners
                 ),
             )
             health.append(register_admin(admin.server, gateway, info, gateway.tap, lambda: configurator.last_error))
             await admin.start()
+        if rest is not None:
+            await rest.start()
         for server in servers.values():
             await server.start()
         _settle_memory()
-        _ready(servers, admin, ready_file)
+        _ready(servers, admin, rest, ready_file)
         await _wait_for_the_end(gateway, configurator, config_path)
         for servicer in health:
             servicer.drain()
@@ -243,6 +173,8 @@ async def _serve(loaded: Loaded, settings: ServerSettings, config_path: Path | N
         for server in servers.values():
             await server.stop(0)
         await gateway.close()
+        if rest is not None:
+            await rest.close()
         if admin is not None:
             await admin.stop(0.5)
         if requests is not None:
@@ -250,6 +182,23 @@ async def _serve(loaded: Loaded, settings: ServerSettings, config_path: Path | N
         await configurator.close()
         await Tasks.close_detached()
     _log.info("stopped")
+
+
+async def _bind(listener: ListenerSettings, settings: ServerSettings, gateway: Gateway) -> Server:
+    """Bind the socket of a listener.
+
+    Raises:
+        ListenError: the address is taken or not ours.
+    """
+    if listener.protocol is ListenerProtocol.HTTP:
+        server = HttpServer(listener.address, settings.limits, gateway.transcoder)
+        await server.bind()
+        return server
+    return GrpcServer(listener.address, settings.limits, proxied=True, compression_level=settings.compression_level)
+
+
+def _words(protocol: ListenerProtocol) -> str:
+    return "HTTP" if protocol is ListenerProtocol.HTTP else "gRPC"
 
 
 def _settle_memory() -> None:
@@ -262,13 +211,22 @@ def _settle_memory() -> None:
     gc.set_threshold(YOUNG_COLLECTION, 10, 10)
 
 
-def _ready(servers: dict[str, GrpcServer], admin: GrpcServer | None, ready_file: Path | None) -> None:
+def _ready(
+    servers: Mapping[str, Server], admin: GrpcServer | None, rest: AdminRest | None, ready_file: Path | None
+) -> None:
     listeners = {name: server.address for name, server in servers.items()}
     _log.info(
-        "ready: traffic on %s, gateway API on %s", ", ".join(listeners.values()), admin.address if admin else "no port"
+        "ready: traffic on %s, gateway API on %s",
+        ", ".join(listeners.values()),
+        f"{admin.address} and as REST on {rest.address}" if admin and rest else "no port",
     )
     if ready_file is not None:
-        facts = {"pid": os.getpid(), "listeners": listeners, "admin": admin.address if admin else None}
+        facts = {
+            "pid": os.getpid(),
+            "listeners": listeners,
+            "admin": admin.address if admin else None,
+            "admin_http": rest.address if rest else None,
+        }
         # whoever waits for the file must not see half of it
         beside = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
         beside.write_text(json.dumps(facts) + "\n", encoding="utf-8")

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """edge.app, edge.cli with its commands and edge.demo know everybody; nobody knows them."""
 
-ROOTS = {"edge", "edge.__main__", "edge.app", "edge.cli", "edge.commands", "edge.demo"}
+ROOTS = {"edge", "edge.__main__", "edge.app", "edge.gateway", "edge.admin_rest", "edge.cli", "edge.commands", "edge.demo"}
 
 NO_WIRES = {"edge.model", "edge.routing", "edge.balancing", "edge.policies", "edge.telemetry", "edge.discovery"}
 """Packages that know no wire: neither grpc nor aiohttp."""

@@ -2,7 +2,7 @@
 
 An upstream is
 
-    HEALTHY    all its endpoints take calls, and learning endpoints and descriptors works
+    HEALTHY    all its endpoints take calls of every method known, and learning endpoints and descriptors works
     DEGRADED   some endpoint takes calls, but something is wrong
     UNHEALTHY  no endpoint takes calls
 
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 
 from edge.admin.records import timestamp
 from edge.model.endpoint import USABLE, Endpoint
+from edge.model.schema import SchemaVersion
 from edge.model.snapshot import Cluster, Snapshot, SourceState
 from gateway.v1 import endpoint_pb2, health_service_pb2
 
@@ -86,6 +87,17 @@ def upstream_message(cluster: Cluster, *, counters: bool = True) -> health_servi
         discovery=source_message(cluster.discovery),
         schema=source_message(cluster.schema_source),
         services=sorted(cluster.schema.services),
+        schema_versions=[_version_message(version) for version in cluster.schema_source.versions],
+    )
+
+
+def _version_message(version: SchemaVersion) -> health_service_pb2.SchemaVersion:
+    return health_service_pb2.SchemaVersion(
+        hash=version.hash,
+        endpoints=version.endpoints,
+        in_force=version.in_force,
+        differences=version.differences,
+        harmful=version.harmful,
     )
 
 
@@ -138,6 +150,9 @@ def _upstream_state(cluster: Cluster) -> tuple[State, str]:
         if not source.ok:
             state = DEGRADED if state == HEALTHY else state
             reasons.append(f"{what}: {source.error or 'the latest attempt failed'}")
+    if disagreeing := [version for version in cluster.schema_source.versions if version.harmful]:
+        state = DEGRADED if state == HEALTHY else state
+        reasons.append(f"versions: {_quoted((version.words() for version in disagreeing), '; ')}")
     return state, "; ".join(reasons)
 
 

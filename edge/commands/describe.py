@@ -61,11 +61,20 @@ def _print_health(health: Any) -> None:
             ("Breaker", state(show.enum_word(health, "breaker").replace("_", " "))),
             ("Discovery", source(health.discovery)),
             ("Schema", source(health.schema)),
+            ("Versions", "\n".join(_versions(health))),
             ("Services", "\n".join(health.services)),
         ]
     )
     if health.endpoints:
         table(ENDPOINT_HEADERS, [endpoint_row(endpoint) for endpoint in health.endpoints])
+
+
+def _versions(health: Any) -> Iterator[str]:
+    """Yield who has which descriptors, when not all endpoints have the same."""
+    if len(health.schema_versions) > 1:
+        for version in health.schema_versions:
+            words = "in force" if version.in_force else ", ".join(version.differences)
+            yield f"{version.hash[:8] or 'unknown'}  {', '.join(version.endpoints)}: {words}"
 
 
 def _health(channel: Any, upstream: str) -> Any:

@@ -11,7 +11,7 @@ from rich.text import Text
 from edge.commands import show
 from edge.commands.client import TIMEOUT, pages
 from edge.commands.terminal import ExitCode, Failure, clean, state
-from edge.control.hints import did_you_mean
+from edge.model.hints import did_you_mean
 from gateway.v1 import (
     consumer_service_pb2,
     consumer_service_pb2_grpc,

@@ -13,10 +13,10 @@ from edge.commands.client import connect, stub
 from edge.commands.explain import code_name
 from edge.commands.show import Format
 from edge.commands.terminal import ExitCode, Failure, clean, note, output, write
-from edge.control.hints import did_you_mean
 from edge.control.yaml_nodes import Mark, ScalarNode
 from edge.control.yaml_scalars import Unfit
 from edge.control.yaml_wellknown import read_duration
+from edge.model.hints import did_you_mean
 from edge.model.status import Code
 from gateway.v1 import admin_service_pb2, admin_service_pb2_grpc, tap_pb2
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from edge.control.conversion.scope import Scope
-from edge.control.hints import did_you_mean
+from edge.model.hints import did_you_mean
 
 MessageT = TypeVar("MessageT", bound=Message)
 

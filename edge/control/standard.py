@@ -11,13 +11,13 @@ from edge.control.configurator import Configurator
 from edge.control.conversion.gather import name_problem
 from edge.control.conversion.scope import NOWHERE, Places, Scope
 from edge.control.drafts import Draft, declared
-from edge.control.hints import nearest
 from edge.control.kinds import ID_PATTERN, ID_RULE, Kind
 from edge.control.masks import merge
 from edge.control.pages import page
 from edge.control.requests import Requests
 from edge.control.resources import Resources, declared_in_file
 from edge.model.errors import EtagMismatch, InvalidRequest, ResourceExists, ResourceInUse, ResourceNotFound
+from edge.model.hints import nearest
 
 ResourceT = TypeVar("ResourceT")
 ResponseT = TypeVar("ResponseT")

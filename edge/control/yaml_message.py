@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from edge.control.hints import did_you_mean
 from edge.control.yaml_fields import VALUE, expected, fields_of, is_secret, needs_content, takes_null, takes_text
 from edge.control.yaml_nodes import ListNode, MapNode, Mark, Node, ScalarNode
 from edge.control.yaml_scalars import Unfit, found, is_null, printable, read_key, read_scalar
 from edge.control.yaml_substitute import BadReference, substitute
 from edge.control.yaml_wellknown import SCALARS, read_plain
 from edge.model.errors import InvalidRequest, Violation
+from edge.model.hints import did_you_mean
 
 MAX_VIOLATIONS = 50
 """The most violations collected from one text."""

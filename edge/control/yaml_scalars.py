@@ -14,8 +14,8 @@ from typing import Any
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
-from edge.control.hints import nearest
 from edge.control.yaml_nodes import ListNode, MapNode, Mark, Node, ScalarNode
+from edge.model.hints import nearest
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _BASED = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edge.model.status import Code
+from edge.model.transcoding import Transcoding
 from edge.model.upstreams import Upstream
 
 
@@ -123,8 +124,8 @@ class Route:
     action: Forward | DirectResponse | Redirect
     """What happens to a selected call."""
 
-    transcoded: bool = False
-    """Whether HTTP callers reach the methods."""
+    transcoding: Transcoding | None = None
+    """How HTTP callers reach the methods. None means that they do not."""
 
     timeout: float | None = None
     """The most seconds a unary call may take. None means no limit of the route."""
@@ -168,13 +169,36 @@ class HeaderPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CorsPolicy:
+    """Lets scripts of other origins call (Fetch standard, CORS protocol)."""
+
+    allow_origins: tuple[str, ...]
+    """The origins in lower case, with `*` for any text."""
+
+    allow_methods: tuple[str, ...] = ()
+    """The verbs. Empty means those of the matched route."""
+
+    allow_headers: tuple[str, ...] = ()
+    """The request headers in lower case. Empty means whatever the script asks for."""
+
+    expose_headers: tuple[str, ...] = ()
+    """The response headers in lower case that scripts may read besides those the protocols need."""
+
+    allow_credentials: bool = False
+    """Whether cookies and credentials are allowed."""
+
+    max_age: float = 600.0
+    """Seconds a browser may remember the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """One thing done to every call of the routes that name it."""
 
     name: str
     """`policies/…`."""
 
-    kind: HeaderPolicy
+    kind: HeaderPolicy | CorsPolicy
     """What it does. The kinds of later issues join here."""
 
     everywhere: bool = False

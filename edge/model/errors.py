@@ -53,6 +53,8 @@ class GatewayError(Exception):
 
     code: ClassVar[Code] = Code.INTERNAL
     reason: ClassVar[str] = "INTERNAL"
+    http_status: ClassVar[int | None] = None
+    """The HTTP status for HTTP callers where it is not the one that goes with the code."""
 
     def __init__(
         self,
@@ -99,6 +101,7 @@ class NoRoute(GatewayError):
 
     code = Code.UNIMPLEMENTED
     reason = "NO_ROUTE"
+    http_status = 404
 
 
 class MethodNotFound(GatewayError):
@@ -106,6 +109,64 @@ class MethodNotFound(GatewayError):
 
     code = Code.UNIMPLEMENTED
     reason = "METHOD_NOT_FOUND"
+    http_status = 404
+
+
+class VerbNotAllowed(GatewayError):
+    """The path is known, but not with this verb.
+
+    Args:
+        verb: The verb.
+        path: The path.
+        allow: The verbs that would do.
+    """
+
+    code = Code.UNIMPLEMENTED
+    reason = "VERB_NOT_ALLOWED"
+    http_status = 405
+
+    def __init__(self, verb: str, path: str, allow: Iterable[str]) -> None:
+        self.allow = tuple(allow)
+        allowed = ", ".join(self.allow)
+        super().__init__(f"{path} takes {allowed} and not {verb}", metadata={"method": verb, "allow": allowed})
+
+
+class UnsupportedMedia(GatewayError):
+    """The body comes in a form that the method does not take. The message says which forms it takes."""
+
+    code = Code.UNIMPLEMENTED
+    reason = "UNSUPPORTED_MEDIA"
+    http_status = 415
+
+
+class TranscodingFailed(GatewayError):
+    """The HTTP request does not fit the method; `violations` say where."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "TRANSCODING_FAILED"
+
+    @classmethod
+    def of(cls, error: InvalidRequest) -> TranscodingFailed:
+        """Return the refusal for what a codec or a rule says is wrong with a request."""
+        return cls(error.message, violations=error.violations)
+
+
+class RedirectReply(GatewayError):
+    """The route sends HTTP callers elsewhere. Callers of other protocols are refused.
+
+    Args:
+        location: Where to.
+        status: 301, 302, 303, 307 or 308.
+        route: The name of the route.
+    """
+
+    code = Code.UNIMPLEMENTED
+    reason = "REDIRECT"
+
+    def __init__(self, location: str, status: int, *, route: str) -> None:
+        super().__init__(f"{route} sends HTTP callers to {location}", metadata={"route": route})
+        self.location = location
+        self.http_status = status  # type: ignore[misc] # the one refusal whose status is not known by its class
 
 
 class NoHealthyEndpoint(GatewayError):
@@ -134,6 +195,7 @@ class MessageTooLarge(GatewayError):
 
     code = Code.RESOURCE_EXHAUSTED
     reason = "MESSAGE_TOO_LARGE"
+    http_status = 413
 
 
 class MetadataTooLarge(GatewayError):
@@ -141,6 +203,7 @@ class MetadataTooLarge(GatewayError):
 
     code = Code.RESOURCE_EXHAUSTED
     reason = "METADATA_TOO_LARGE"
+    http_status = 431
 
 
 class ConcurrencyLimited(GatewayError):

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from edge.model.call import Call, CallFinished, StatusSource
 from edge.model.endpoint import Endpoint
+from edge.model.errors import GatewayError
 from edge.model.status import Code
 
 
@@ -21,12 +22,18 @@ class Pipeline(Protocol):
     def open(self, call: Call) -> Awaitable[None] | None:
         """Take the snapshot, match the route, run its admissions.
 
+        A call that has a plan already has been matched, in the snapshot it holds; then only the admissions run.
+
         Returns:
             None when the call may go on, else what has to be awaited first.
 
         Raises:
             GatewayError: no route takes the call, a policy refused it, or the route answers by itself.
         """
+        ...
+
+    def enter(self, call: Call) -> None:
+        """Count a call that is not opened because it is refused before; it is settled like any other."""
         ...
 
     def pick(self, call: Call, now: float) -> Endpoint:
@@ -47,6 +54,10 @@ class Pipeline(Protocol):
         endpoint_failed: bool = False,
     ) -> None:
         """End the lease and tell telemetry. The second and later times for one call do nothing."""
+        ...
+
+    def refuse(self, call: Call, error: GatewayError, *, endpoint_failed: bool = False) -> None:
+        """Settle a call that the gateway itself ends."""
         ...
 
 

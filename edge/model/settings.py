@@ -67,11 +67,17 @@ class Limits:
 class ServerSettings:
     """What is decided at the start of the process."""
 
-    listeners: tuple[ListenerSettings, ...] = (ListenerSettings(name="traffic", address="0.0.0.0:8080"),)
+    listeners: tuple[ListenerSettings, ...] = (
+        ListenerSettings(name="traffic", address="0.0.0.0:8080"),
+        ListenerSettings(name="http", address="0.0.0.0:8081", protocol=ListenerProtocol.HTTP),
+    )
     """The sockets callers connect to."""
 
     admin_address: str = "127.0.0.1:9090"
     """The socket of the gateway API. Empty means none."""
+
+    admin_http_address: str = "127.0.0.1:9091"
+    """The socket of the gateway API as REST. Empty means none."""
 
     drain_timeout: float = 30.0
     """Seconds calls have to finish when the gateway stops."""

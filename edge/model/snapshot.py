@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from edge.model.call import Call
-from edge.model.config import Configuration, DirectResponse, Forward, HeaderChange, Redirect, Route
+from edge.model.config import Configuration, CorsPolicy, DirectResponse, Forward, HeaderChange, Redirect, Route
 from edge.model.endpoint import Endpoint
-from edge.model.schema import SchemaSet
+from edge.model.schema import SchemaSet, SchemaVersion
+from edge.model.upstreams import UpstreamProtocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,9 @@ class SourceState:
     failures: int = 0
     """The failed attempts since then."""
 
+    versions: tuple[SchemaVersion, ...] = ()
+    """Which endpoints have which descriptors, those in force first. Empty for whatever else is learnt."""
+
 
 class Cluster(Protocol):
     """The live endpoints of an upstream."""
@@ -173,6 +177,9 @@ class UpstreamPlan:
     cluster: Cluster
     """Its live endpoints."""
 
+    protocol: UpstreamProtocol = UpstreamProtocol.GRPC
+    """What its endpoints speak."""
+
     timeout: float | None = None
     """The most seconds a unary call may take. None means no limit of the upstream."""
 
@@ -192,6 +199,9 @@ class RoutePlan:
 
     response_changes: tuple[HeaderChange, ...] = ()
     """What is done to the initial metadata of answers, in order."""
+
+    cors: CorsPolicy | None = None
+    """Which scripts may call. None leaves them to the browser, which lets none."""
 
     needs_messages: bool = False
     """Whether a policy looks at messages."""

@@ -56,6 +56,32 @@ HTTP_STATUS: dict[Code, int] = {
 """The HTTP status of each code, by google/rpc/code.proto. A missing route is answered with 404 instead of 501."""
 
 
+_HTTP_CODES: dict[int, Code] = {
+    400: Code.INVALID_ARGUMENT,
+    401: Code.UNAUTHENTICATED,
+    403: Code.PERMISSION_DENIED,
+    404: Code.NOT_FOUND,
+    409: Code.ABORTED,
+    429: Code.RESOURCE_EXHAUSTED,
+    499: Code.CANCELLED,
+    501: Code.UNIMPLEMENTED,
+    502: Code.UNAVAILABLE,
+    503: Code.UNAVAILABLE,
+    504: Code.DEADLINE_EXCEEDED,
+}
+
+
+def code_of_http(status: int) -> Code:
+    """Return the code under which an answer of a plain HTTP upstream is counted: `HTTP_STATUS` read backwards.
+
+    Statuses below 400 are OK. Of the codes that share a status the more general is taken; what no code has is
+    FAILED_PRECONDITION for a fault of the caller (4xx), INTERNAL for one of the upstream, and UNAVAILABLE for 502.
+    """
+    if status < 400:
+        return Code.OK
+    return _HTTP_CODES.get(status) or (Code.FAILED_PRECONDITION if status < 500 else Code.INTERNAL)
+
+
 @dataclass(frozen=True, slots=True)
 class Detail:
     """One detail of a status, as `google.protobuf.Any` holds it. The type need not be known."""

@@ -7,10 +7,14 @@ dispatcher   the pipeline behind it: match, admit, pick, settle; knows no wire
 compile      a configuration becomes a snapshot
 metadata     what of a caller's metadata goes upstream
 respond      refusals and upstream failures as gRPC statuses
+invoke       calls that came by HTTP, to gRPC endpoints
+http_forward requests to endpoints that speak plain HTTP
 """
 
 from edge.proxy.compile import compile_snapshot
 from edge.proxy.dispatcher import Dispatcher
 from edge.proxy.handler import ProxyHandler
+from edge.proxy.http_forward import HttpForwarder
+from edge.proxy.invoke import GrpcInvoker
 
-__all__ = ["Dispatcher", "ProxyHandler", "compile_snapshot"]
+__all__ = ["Dispatcher", "GrpcInvoker", "HttpForwarder", "ProxyHandler", "compile_snapshot"]

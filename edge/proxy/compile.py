@@ -34,13 +34,14 @@ def compile_snapshot(configuration: Configuration, clusters: Mapping[str, Cluste
 
 
 def _plan(route: Route, configuration: Configuration, clusters: Mapping[str, Cluster], limits: Limits) -> RoutePlan:
-    admissions, responses = compile_policies(route.policies, configuration.policies)
+    compiled = compile_policies(route.policies, configuration.policies)
     upstreams: tuple[UpstreamPlan, ...] = ()
     if isinstance(route.action, Forward):
         upstreams = tuple(
             UpstreamPlan(
                 name=name,
                 weight=weight,
+                protocol=configuration.upstreams[name].protocol,
                 cluster=clusters[name],
                 timeout=configuration.upstreams[name].timeout,
                 unary_limit=_unary_limit(route.timeout, configuration.upstreams[name].timeout),
@@ -50,8 +51,9 @@ def _plan(route: Route, configuration: Configuration, clusters: Mapping[str, Clu
     weighted = [upstream for upstream in upstreams if upstream.weight]
     return RoutePlan(
         route=route,
-        admissions=admissions,
-        response_changes=responses,
+        admissions=compiled.admissions,
+        response_changes=compiled.response_changes,
+        cors=compiled.cors,
         upstreams=upstreams,
         single=weighted[0] if len(weighted) == 1 else None,
         max_request_bytes=_smaller(route.max_request_message_bytes, limits.max_message_bytes),

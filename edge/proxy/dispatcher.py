@@ -9,14 +9,15 @@ import time
 from collections.abc import Awaitable
 from random import random
 
-from edge.model.call import Call, CallFinished, StatusSource
-from edge.model.config import DirectResponse
+from edge.model.call import Call, CallFinished, Protocol, StatusSource
+from edge.model.config import DirectResponse, Redirect
 from edge.model.endpoint import Endpoint
-from edge.model.errors import ConcurrencyLimited, DirectReply, GatewayError, NoRoute
+from edge.model.errors import ConcurrencyLimited, DirectReply, GatewayError, NoRoute, RedirectReply
 from edge.model.pipeline import Settled
 from edge.model.snapshot import Admission, RoutePlan, Snapshot, UpstreamPlan
 from edge.model.status import Code
 from edge.model.watch import Watch
+from edge.proxy.redirect import redirect_location
 
 
 class Dispatcher:
@@ -49,6 +50,8 @@ class Dispatcher:
     def open(self, call: Call) -> Awaitable[None] | None:
         """Take the snapshot, match the route, run its admissions.
 
+        A call that has a plan already has been matched, in the snapshot it holds; then only the admissions run.
+
         Returns:
             None when the call may go on, else what has to be awaited first.
 
@@ -56,27 +59,34 @@ class Dispatcher:
             GatewayError: no route takes the call, a policy refused it, or the route answers by itself.
         """
         self.active_calls += 1
-        snapshot = self._snapshot
-        call.snapshot = snapshot
+        plan = call.plan
+        if plan is None:
+            call.snapshot = self._snapshot
         if self._max_calls and self.active_calls > self._max_calls:
             raise ConcurrencyLimited(
                 f"the gateway has {self._max_calls} calls under way (server.limits.max_concurrent_calls)",
                 metadata={"limit": "server.limits.max_concurrent_calls"},
             )
-        match = snapshot.table.match(call)
-        if match is None:
-            raise _no_route(call)
-        plan = match.plan
-        call.plan = plan
-        call.path_parameters = match.parameters
+        if plan is None:
+            match = self._snapshot.table.match(call)
+            if match is None:
+                raise no_route(call)
+            plan = match.plan
+            call.plan = plan
+            call.path_parameters = match.parameters
         admissions = plan.admissions
         for index, admission in enumerate(admissions):
             pending = admission.admit(call)
             if pending is not None:
                 return _admit_rest(call, pending, admissions[index + 1 :], plan)
         if not plan.upstreams:
-            raise _direct(plan)
+            raise _direct(call, plan)
         return None
+
+    def enter(self, call: Call) -> None:
+        """Count a call that is not opened because it is refused before; it is settled like any other."""
+        self.active_calls += 1
+        call.snapshot = self._snapshot
 
     def pick(self, call: Call, now: float) -> Endpoint:
         """Choose upstream and endpoint, and lease the endpoint to the call.
@@ -132,7 +142,7 @@ async def _admit_rest(call: Call, pending: Awaitable[None], admissions: tuple[Ad
         if waiting is not None:
             await waiting
     if not plan.upstreams:
-        raise _direct(plan)
+        raise _direct(call, plan)
 
 
 def _draw(plan: RoutePlan) -> UpstreamPlan:
@@ -145,16 +155,19 @@ def _draw(plan: RoutePlan) -> UpstreamPlan:
     return max(plan.upstreams, key=lambda upstream: upstream.weight)  # rounding left a hair over
 
 
-def _direct(plan: RoutePlan) -> GatewayError:
+def _direct(call: Call, plan: RoutePlan) -> GatewayError:
     action = plan.action
     if isinstance(action, DirectResponse):
         return DirectReply(action.code, action.message, route=plan.route.name)
+    if isinstance(action, Redirect) and call.protocol in (Protocol.HTTP, Protocol.REST):
+        return RedirectReply(redirect_location(call, action, plan.route), action.http_status, route=plan.route.name)
     return NoRoute(
         f"{plan.route.name} redirects HTTP callers and takes no gRPC calls", metadata={"route": plan.route.name}
     )
 
 
-def _no_route(call: Call) -> NoRoute:
+def no_route(call: Call) -> NoRoute:
+    """Return the refusal of a call that no route takes."""
     host = f" on host {call.host}" if call.host else ""
     return NoRoute(
         f"no route takes {call.method}{host}; `edge explain {call.method.lstrip('/')}` says why",

@@ -15,8 +15,8 @@ from edge.model.status import Code
 from edge.policies import changed
 from edge.proxy.dispatcher import Dispatcher
 from edge.proxy.metadata import Peers, outgoing, valid
-from edge.proxy.respond import CODES, Context, connection_failure, deadline, refuse
-from edge.upstream.channels import Connection
+from edge.proxy.respond import CODES, Context, connection_failure, deadline, not_grpc, refuse
+from edge.upstream.channels import Channels, Connection
 
 _monotonic = time.monotonic
 
@@ -56,12 +56,15 @@ class Core:
 
         Raises:
             NoHealthyEndpoint: the upstream has no endpoint that takes calls.
+            NoRoute: the upstream does not speak gRPC.
             MetadataTooLarge: the caller sent more than the limit.
         """
         peer = self.peers.get(call.peer)
         call.peer = peer.address
         endpoint = self.dispatcher.pick(call, call.started)
-        return endpoint.carrier.connection(), outgoing(call, peer, self.max_metadata)  # type: ignore[attr-defined] # this engine's carrier
+        if not isinstance(endpoint.carrier, Channels):
+            raise not_grpc(call)
+        return endpoint.carrier.connection(), outgoing(call, peer, self.max_metadata)
 
 
 def _shrunk(remaining: float) -> float:

@@ -8,9 +8,7 @@ from typing import Any
 import grpc
 
 from edge.model.schema import Method, Shape
-from edge.proxy.dispatcher import Dispatcher
 from edge.proxy.exchange import Core
-from edge.proxy.metadata import Peers
 from edge.proxy.stream import StreamExchange
 from edge.proxy.unary import UnaryExchange
 
@@ -22,23 +20,12 @@ class ProxyHandler(grpc.GenericRpcHandler):
     """Takes any method as raw bytes.
 
     Args:
-        dispatcher: The pipeline.
-        peers: What is known of the other side of connections.
+        core: The pipeline and what is known of peers.
         method: Returns what is known of a method by its path. Unary ones take the unary exchange.
-        max_metadata: The most metadata of a caller, in bytes.
-        keep_plain: Messages to callers below this size in bytes are not compressed. 0 where nothing is.
     """
 
-    def __init__(
-        self,
-        dispatcher: Dispatcher,
-        peers: Peers,
-        method: Callable[[str], Method | None],
-        *,
-        max_metadata: int,
-        keep_plain: int = 0,
-    ) -> None:
-        self._core = Core(dispatcher, peers, max_metadata=max_metadata, keep_plain=keep_plain)
+    def __init__(self, core: Core, method: Callable[[str], Method | None]) -> None:
+        self._core = core
         self._method = method
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 

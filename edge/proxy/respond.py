@@ -20,6 +20,7 @@ from edge.model.errors import (
     GatewayError,
     InternalError,
     MessageTooLarge,
+    NoRoute,
     UpstreamProtocolError,
     UpstreamUnreachable,
 )
@@ -96,6 +97,16 @@ def connection_failure(call: Call, error: grpc.aio.AioRpcError) -> GatewayError 
             f"upstream {name} broke the connection during the call", metadata=metadata, cause=f"{address}: {details}"
         )
     return None
+
+
+def not_grpc(call: Call) -> NoRoute:
+    """Return the refusal of a gRPC call whose route leads to an upstream that speaks plain HTTP."""
+    route = call.plan.route.name if call.plan is not None else ""
+    name = call.upstream.name if call.upstream is not None else ""
+    return NoRoute(
+        f"{route} leads to {name}, which speaks plain HTTP and takes no gRPC calls",
+        metadata={"method": call.method, "route": route},
+    )
 
 
 def no_message(call: Call) -> UpstreamProtocolError:

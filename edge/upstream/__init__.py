@@ -5,6 +5,8 @@ unary_call    a unary call without a task of its own
 cluster       the endpoints of one upstream: discovery in, balancer out, leases
 reflection    asks an endpoint for its descriptors
 schemas       keeps the descriptors of an upstream current
+schema_survey asks many endpoints and remembers who answered what
+versions      which descriptors count when endpoints disagree, and how the others differ
 clusters      all clusters; keeps unchanged ones when the configuration changes
 """
 

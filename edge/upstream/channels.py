@@ -62,12 +62,13 @@ class WireMetadata(grpc.aio.Metadata):
 class Connection:
     """One channel with its kept multicallables."""
 
-    __slots__ = ("_streams", "_unaries", "channel", "failing", "ready")
+    __slots__ = ("_streams", "_unaries", "channel", "failing", "made", "ready")
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.channel = channel
         self.ready = False
         self.failing = False
+        self.made = 0
         self._unaries: dict[str, UnaryMethod] = {}
         self._streams: dict[str, Multicallable] = {}
 
@@ -123,6 +124,11 @@ class Channels:
             self._next = (self._next + 1) % count
         return connections[self._next]
 
+    @property
+    def made(self) -> int:
+        """How often a connection was made: after each time the endpoint may be another program."""
+        return sum(connection.made for connection in self.connections)
+
     async def close(self) -> None:
         """Close every connection. Calls under way are cancelled."""
         for connection in self.connections:
@@ -133,7 +139,7 @@ class Channels:
 
         Args:
             endpoint: Whose carrier this is.
-            changed: Called when the state or its reason is another.
+            changed: Called when the state or its reason is another, and when a connection was made.
             tasks: The owner of the watching tasks.
             connect: Whether to connect at once and not at the first call.
         """
@@ -149,10 +155,13 @@ class Channels:
         state = channel.get_state(try_to_connect=connect)
         while state is not grpc.ChannelConnectivity.SHUTDOWN:
             connection.ready = state is grpc.ChannelConnectivity.READY
+            connection.made += connection.ready  # each time anew: READY ends when the connection does
             # an attempt to connect again changes nothing before it has worked
             failed = state is grpc.ChannelConnectivity.TRANSIENT_FAILURE
             connection.failing = failed or (connection.failing and not connection.ready)
-            if endpoint.state is not EndpointState.DRAINING and await self._update(endpoint, connection, state):
+            if endpoint.state is not EndpointState.DRAINING and (
+                await self._update(endpoint, connection, state) or connection.ready
+            ):
                 changed()
             await channel.wait_for_state_change(state)
             # asking for the state connects again at once after a connection was lost: the next call then finds it made,

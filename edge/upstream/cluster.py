@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from edge.balancing import Balancer, RoundRobin
 from edge.discovery import Found, StaticSource
@@ -13,26 +14,28 @@ from edge.model.errors import NoHealthyEndpoint
 from edge.model.schema import EMPTY_SCHEMA, SchemaSet
 from edge.model.settings import Limits
 from edge.model.snapshot import SourceState
-from edge.model.upstreams import Upstream
+from edge.model.upstreams import Upstream, UpstreamProtocol
 from edge.tasks import Tasks
 from edge.upstream.channels import Channels, credentials
+from edge.upstream.http_dial import tls_context
+from edge.upstream.http_endpoint import HttpEndpoint
 from edge.upstream.schemas import SchemaKeeper
 
 
 class _Member:
     """An endpoint with the tasks that watch it."""
 
-    __slots__ = ("channels", "endpoint", "found", "tasks")
+    __slots__ = ("carrier", "endpoint", "found", "tasks")
 
-    def __init__(self, found: EndpointAddress, channels: Channels) -> None:
+    def __init__(self, found: EndpointAddress, carrier: Channels | HttpEndpoint) -> None:
         self.found = found
-        self.channels = channels
-        self.endpoint = Endpoint(found, channels)
+        self.carrier = carrier
+        self.endpoint = Endpoint(found, carrier)
         self.tasks = Tasks()
 
     async def close(self) -> None:
         await self.tasks.close()
-        await self.channels.close()
+        await self.carrier.close()
 
 
 class UpstreamCluster:
@@ -58,10 +61,9 @@ class UpstreamCluster:
         self.name = upstream.name
         self.upstream = upstream
         # read here, where a failure refuses the configuration, and not when it is put in force
-        self._tls = credentials(upstream)
+        self._carrier = _carriers(upstream, limits)
         self.given_schema = schema
         self.borrowed_schema = borrowed
-        self._limits = limits
         self._changed = changed
         self._tasks = Tasks()
         self._members: dict[EndpointAddress, _Member] = {}
@@ -69,7 +71,7 @@ class UpstreamCluster:
         self._endpoints: tuple[Endpoint, ...] = ()
         self._balancer: Balancer | None = None
         self._usable = 0
-        self._active: frozenset[Endpoint] = frozenset()
+        self._active: dict[Endpoint, int] = {}
         self._closing = False
         self._source = StaticSource(upstream.discovery)
         self._keeper: SchemaKeeper | None = None
@@ -97,7 +99,7 @@ class UpstreamCluster:
     def schema_source(self) -> SourceState:
         """How learning the descriptors goes."""
         if self.borrowed_schema is not None:
-            return self.borrowed_schema()[1]
+            return replace(self.borrowed_schema()[1], versions=())  # those are the endpoints of the lender
         return self._keeper.state if self._keeper is not None else SourceState()
 
     def start(self) -> None:
@@ -106,7 +108,7 @@ class UpstreamCluster:
             self._keeper = SchemaKeeper(
                 self.name,
                 interval=self.upstream.reflection_interval,
-                endpoint=self._reached,
+                endpoints=self._reached,
                 changed=self._changed,
             )
             self._tasks.spawn(self._keeper.run(), name=f"reflection of {self.name}")
@@ -180,9 +182,8 @@ class UpstreamCluster:
             cause="; ".join(f"{endpoint.address} {endpoint.reason}" for endpoint in self._endpoints),
         )
 
-    def _reached(self, failures: int) -> Endpoint | None:
-        active = [endpoint for endpoint in self._endpoints if endpoint.state is EndpointState.ACTIVE]
-        return active[failures % len(active)] if active else None
+    def _reached(self) -> Sequence[Endpoint]:
+        return [endpoint for endpoint in self._endpoints if endpoint.state is EndpointState.ACTIVE]
 
     def _update(self, found: Found) -> None:
         """Make the members those that were found; the others finish their calls and go."""
@@ -193,9 +194,9 @@ class UpstreamCluster:
             Tasks.detached(self._leave(member), name=f"leave endpoint {address.address}")
         for address in found.addresses:
             if address not in self._members:
-                member = _Member(address, Channels(self.upstream, address.address, self._limits, self._tls))
+                member = _Member(address, self._carrier(address.address))
                 self._members[address] = member
-                member.channels.watch(
+                member.carrier.watch(
                     member.endpoint, self._state_changed, member.tasks, connect=self.upstream.connection.warm_up
                 )
         self._endpoints = tuple(self._members[address].endpoint for address in found.addresses)
@@ -222,8 +223,19 @@ class UpstreamCluster:
             self._balancer = RoundRobin(usable)
         else:
             self._balancer = self._balancer.replaced(usable)
-        reached = frozenset(endpoint for endpoint in usable if endpoint.state is EndpointState.ACTIVE)
-        if self._keeper is not None and reached - self._active:
-            self._keeper.wake()  # an endpoint that is new or came back may offer other services
+        reached = {member.endpoint: member.carrier.made for member in self._members.values()}
+        reached = {endpoint: reached[endpoint] for endpoint in self._reached()}
+        if self._keeper is not None and reached != self._active:
+            # an endpoint that is new or connected anew may offer other services, one that went leaves others behind
+            self._keeper.wake(one for one, made in reached.items() if self._active.get(one) != made)
         self._active = reached
         self._changed()
+
+
+def _carriers(upstream: Upstream, limits: Limits) -> Callable[[str], Channels | HttpEndpoint]:
+    """Return what makes the carrier of an address, by what the endpoints speak."""
+    if upstream.protocol is UpstreamProtocol.HTTP:
+        context = tls_context(upstream)
+        return lambda address: HttpEndpoint(upstream, address, context)
+    tls = credentials(upstream)
+    return lambda address: Channels(upstream, address, limits, tls)

@@ -31,6 +31,7 @@ class Clusters:
         self._retired: set[UpstreamCluster] = set()
         self._methods: dict[str, Method] = {}
         self._schemas: dict[str, SchemaSet] = {}
+        self._prepared: dict[str, SchemaSet] = {}
         self._reflected: dict[str, str] = {}
         self.on_methods: Callable[[], None] = lambda: None
         """Called when what is known of methods may be other than before."""
@@ -42,7 +43,7 @@ class Clusters:
 
     def prepare(self, configuration: Configuration) -> dict[str, UpstreamCluster]:
         """Return the clusters of a configuration: those in force where nothing changed, else new ones, not started."""
-        schemas = _schema_sets(configuration)
+        schemas = self._schema_sets(configuration)
         return {
             name: self._keep_or_make(upstream, schemas, configuration)
             for name, upstream in configuration.upstreams.items()
@@ -65,11 +66,23 @@ class Clusters:
         borrowed = partial(self.schema, upstream.schema) if borrows else None
         return UpstreamCluster(upstream, limits=self._limits, schema=given, borrowed=borrowed, changed=self._changed)
 
+    def _schema_sets(self, configuration: Configuration) -> dict[str, SchemaSet]:
+        """Return the schemas that have files, linked, the same objects where the files are the same."""
+        found = {}
+        for schema in configuration.schemas.values():
+            if schema.files:
+                known = (self._prepared.get(schema.name), self._schemas.get(schema.name))
+                same = (one for one in known if one is not None and tuple(one.files.values()) == schema.files)
+                found[schema.name] = next(same, None) or SchemaSet.of(schema.files)
+                _ = found[schema.name].broken  # links it now and not in a call
+        self._prepared = found
+        return found
+
     def publish(self, configuration: Configuration, clusters: Mapping[str, UpstreamCluster]) -> None:
         """Start the new clusters and retire those that are not in force any more."""
         before = self._current
         self._current = dict(clusters)
-        self._schemas = _schema_sets(configuration)
+        self._schemas = self._schema_sets(configuration)
         self._reflected = {
             schema.name: schema.reflection_upstream
             for schema in configuration.schemas.values()
@@ -135,7 +148,3 @@ class Clusters:
 def _live(upstream: Upstream) -> Upstream:
     """Return the upstream without what the cluster does not depend on, for comparison."""
     return replace(upstream, timeout=None)
-
-
-def _schema_sets(configuration: Configuration) -> dict[str, SchemaSet]:
-    return {schema.name: SchemaSet.of(schema.files) for schema in configuration.schemas.values() if schema.files}

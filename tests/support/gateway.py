@@ -47,8 +47,11 @@ class Gateway(Process):
     def write(self, configuration: dict[str, Any]) -> None:
         """Write edge.yaml."""
         server = {
-            "listeners": [{"name": "traffic", "address": "127.0.0.1:0"}],
-            "admin": {"address": "127.0.0.1:0"},
+            "listeners": [
+                {"name": "traffic", "address": "127.0.0.1:0"},
+                {"name": "http", "address": "127.0.0.1:0", "protocol": "HTTP"},
+            ],
+            "admin": {"address": "127.0.0.1:0", "http_address": "127.0.0.1:0"},
             "drain_timeout": "5s",
             **configuration.get("server", {}),
         }
@@ -61,9 +64,19 @@ class Gateway(Process):
         return str(self.ready["listeners"]["traffic"])
 
     @property
+    def http(self) -> str:
+        """The address of the port for HTTP callers."""
+        return str(self.ready["listeners"]["http"])
+
+    @property
     def admin(self) -> str:
-        """The address of the port for operators."""
+        """The address of the gateway API by gRPC."""
         return str(self.ready["admin"])
+
+    @property
+    def admin_http(self) -> str:
+        """The address of the gateway API as REST."""
+        return str(self.ready["admin_http"])
 
 
 def static(*addresses: str, **more: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from edge.control.conversion.scope import Scope
-from gateway.v1 import consumer_pb2, policy_pb2, route_pb2, server_pb2, upstream_pb2
+from gateway.v1 import consumer_pb2, policy_pb2, server_pb2, upstream_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,6 @@ class NotYet:
 
 
 NOT_YET = (
-    NotYet(upstream_pb2.Upstream, "protocol", "HTTP", lambda value: value == upstream_pb2.Upstream.PROTOCOL_HTTP),
     NotYet(upstream_pb2.Upstream, "dns", "DNS discovery"),
     NotYet(upstream_pb2.Upstream, "kubernetes", "Kubernetes discovery"),
     NotYet(upstream_pb2.Upstream, "consul", "Consul discovery"),
@@ -50,8 +49,6 @@ NOT_YET = (
     NotYet(upstream_pb2.Upstream, "limits", "a concurrency limit"),
     NotYet(upstream_pb2.Upstream, "load_balancing", "zones and slow start"),
     NotYet(upstream_pb2.Connection, "max_age", "an age limit of connections"),
-    NotYet(route_pb2.Route, "redirect", "a redirect"),
-    NotYet(policy_pb2.Policy, "cors", "a CORS policy"),
     NotYet(policy_pb2.Policy, "limits", "a limits policy"),
     NotYet(policy_pb2.Policy, "authentication", "an authentication policy"),
     NotYet(policy_pb2.Policy, "authorization", "an authorization policy"),

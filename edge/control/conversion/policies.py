@@ -2,27 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 from edge.control.conversion import checks
 from edge.control.conversion.scope import Scope
-from edge.model.config import Consumer, HeaderChange, HeaderPolicy, Policy
+from edge.model.config import Consumer, CorsPolicy, HeaderChange, HeaderPolicy, Policy
 from gateway.v1 import consumer_pb2, policy_pb2, policy_transform_pb2
+
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.*-]*://[A-Za-z0-9_.*\-\[\]:]+", re.IGNORECASE)
+_VERB = re.compile(r"\*|[A-Z][A-Z-]{0,31}")
+_MAX_AGE = 600.0
 
 
 def convert_policy(policy: policy_pb2.Policy, scope: Scope) -> Policy:
     """Return the policy for the model. It means something only when nothing was refused."""
-    if policy.WhichOneof("kind") is None:
+    kind = policy.WhichOneof("kind")
+    if kind is None:
         scope.field("kind").refuse("the policy does nothing; add what it is to do, such as `header`")
-    header = scope.field("header")
     return Policy(
         name=policy.name,
-        kind=HeaderPolicy(
-            request=_change(policy.header.request, header.field("request")),
-            response=_change(policy.header.response, header.field("response")),
-        ),
+        kind=_cors(policy.cors, scope.field("cors"))
+        if kind == "cors"
+        else _header(policy.header, scope.field("header")),
         everywhere=getattr(policy, "global"),
     )
+
+
+def _header(header: policy_transform_pb2.HeaderPolicy, scope: Scope) -> HeaderPolicy:
+    return HeaderPolicy(
+        request=_change(header.request, scope.field("request")),
+        response=_change(header.response, scope.field("response")),
+    )
+
+
+def _cors(cors: policy_transform_pb2.CorsPolicy, scope: Scope) -> CorsPolicy:
+    origins = scope.field("allow_origins")
+    if not cors.allow_origins:
+        origins.refuse("an origin is missing, as in `https://shop.example.com`; `*` stands for any")
+    for index, origin in enumerate(cors.allow_origins):
+        if not _ORIGIN.fullmatch(origin):
+            hint = (
+                "scheme, host and port without a path, as in `https://shop.example.com`, `https://*.example.com` or `*`"
+            )
+            origins.index(index).refuse(f"`{origin}` is no origin: write {hint}")
+    if cors.allow_credentials and "*" in cors.allow_origins:
+        scope.field("allow_credentials").refuse("may not be set together with the origin `*`; name the origins")
+    methods = scope.field("allow_methods")
+    for index, verb in enumerate(cors.allow_methods):
+        if not _VERB.fullmatch(verb):
+            methods.index(index).refuse(f"`{verb}` is no verb in upper case")
+    return CorsPolicy(
+        allow_origins=tuple(origin.lower() for origin in cors.allow_origins),
+        allow_methods=tuple(cors.allow_methods),
+        allow_headers=_names(cors.allow_headers, scope.field("allow_headers")),
+        expose_headers=_names(cors.expose_headers, scope.field("expose_headers")),
+        allow_credentials=cors.allow_credentials,
+        max_age=checks.seconds(cors.max_age, scope.field("max_age"), least=0.0)
+        if cors.HasField("max_age")
+        else _MAX_AGE,
+    )
+
+
+def _names(names: Sequence[str], scope: Scope) -> tuple[str, ...]:
+    return tuple(checks.header_name(name, scope.index(index)) for index, name in enumerate(names))
 
 
 def _change(change: policy_transform_pb2.HeaderChange, scope: Scope) -> HeaderChange:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from edge.control.conversion import checks
 from edge.control.conversion.scope import Scope
+from edge.control.conversion.transcoding import convert_transcoding
 from edge.model.config import (
     DirectResponse,
     Forward,
@@ -35,7 +36,9 @@ def convert_route(route: route_pb2.Route, scope: Scope) -> Route:
         priority=route.priority,
         policies=tuple(route.policies),
         action=_action(route, scope),
-        transcoded=route.HasField("transcoding"),
+        transcoding=convert_transcoding(route.transcoding, scope.field("transcoding"))
+        if route.HasField("transcoding")
+        else None,
         timeout=_optional_seconds(route, "timeout", scope),
         stream_timeout=_optional_seconds(route, "stream_timeout", scope),
         stream_idle_timeout=_optional_seconds(route, "stream_idle_timeout", scope),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import re
 from pathlib import Path
 
 from google.protobuf import descriptor_pb2, descriptor_pool
@@ -11,13 +9,11 @@ from google.protobuf.message import DecodeError
 
 from edge.control.conversion.scope import Scope
 from edge.model.config import Schema
+from edge.model.linking import add_well_known, in_order
 from gateway.v1 import schema_pb2
 
 _LARGEST = 64 * 1024 * 1024
 """The most bytes of a descriptor set."""
-
-_WELL_KNOWN = re.compile(r"google/(?:protobuf|api|rpc|type|longrunning)/(?:[a-z0-9_]+/)*[a-z0-9_]+\.proto")
-"""Files that a set may leave out, since the gateway has them."""
 
 _MISSING_SHOWN = 5
 
@@ -72,18 +68,18 @@ def _files(data: bytes, scope: Scope) -> tuple[bytes, ...]:
         if file.name in files:
             scope.refuse(f"the descriptor set holds `{file.name}` twice")
         files[file.name] = file
-    missing = _complete(files)
+    missing = add_well_known(files)
     if missing:
         rest = f" and {len(missing) - _MISSING_SHOWN} more" if len(missing) > _MISSING_SHOWN else ""
         shown = ", ".join(f"`{name}` (imported by `{by}`)" for name, by in missing[:_MISSING_SHOWN])
         scope.refuse(f"imports are missing: {shown}{rest}; make the set with `--include_imports`")
         return ()
-    ordered = _ordered(files)
+    ordered = in_order(files)
     if len(ordered) < len(files):
         scope.refuse("its files import each other in a circle")
         return ()
     pool = descriptor_pool.DescriptorPool()
-    serialized = tuple(file.SerializeToString(deterministic=True) for file in ordered)
+    serialized = tuple(file.SerializeToString(deterministic=True) for file in ordered.values())
     try:
         for content in serialized:
             pool.AddSerializedFile(content)
@@ -91,53 +87,3 @@ def _files(data: bytes, scope: Scope) -> tuple[bytes, ...]:
         scope.refuse(f"the descriptors do not fit together: {str(error)[:300]}")
         return ()
     return serialized
-
-
-def _complete(files: dict[str, descriptor_pb2.FileDescriptorProto]) -> list[tuple[str, str]]:
-    """Add well-known imports. Return the imports that are missing, each with a file that imports it."""
-    missing: dict[str, str] = {}
-    waiting = list(files.values())
-    while waiting:
-        file = waiting.pop()
-        for name in file.dependency:
-            if name in files or name in missing:
-                continue
-            if (found := _well_known(name)) is None:
-                missing[name] = file.name
-            else:
-                files[name] = found
-                waiting.append(found)
-    return sorted(missing.items())
-
-
-def _well_known(name: str) -> descriptor_pb2.FileDescriptorProto | None:
-    if not _WELL_KNOWN.fullmatch(name):
-        return None
-    try:
-        module = importlib.import_module(name.removesuffix(".proto").replace("/", ".") + "_pb2")
-    except ImportError:
-        return None
-    return descriptor_pb2.FileDescriptorProto.FromString(module.DESCRIPTOR.serialized_pb)
-
-
-def _ordered(files: dict[str, descriptor_pb2.FileDescriptorProto]) -> list[descriptor_pb2.FileDescriptorProto]:
-    """Return the files so that each comes after its imports; those in a circle are left out."""
-    ordered: dict[str, descriptor_pb2.FileDescriptorProto] = {}
-    importers: dict[str, list[str]] = {}
-    open_imports = {}
-    ready = []
-    for name, file in sorted(files.items()):
-        imports = set(file.dependency)
-        open_imports[name] = len(imports)
-        for imported in imports:
-            importers.setdefault(imported, []).append(name)
-        if not imports:
-            ready.append(name)
-    while ready:
-        name = ready.pop()
-        ordered[name] = files[name]
-        for importer in importers.get(name, ()):
-            open_imports[importer] -= 1
-            if not open_imports[importer]:
-                ready.append(importer)
-    return list(ordered.values())

@@ -85,10 +85,9 @@ def _settings(config: config_pb2.GatewayConfig, scope: Scope) -> ServerSettings:
     server, log = config.server, config.observability.log
     place = scope.field("server")
     listeners = _listeners(server.listeners, place.field("listeners")) or default.listeners
-    admin = _admin_address(server.admin, place.field("admin").field("address"), default.admin_address)
     bound = {listener.address: f"server.listeners[{index}].address" for index, listener in enumerate(listeners)}
-    if admin in bound and not admin.endswith(":0"):
-        place.field("admin").field("address").refuse(f"`{admin}` is in {bound[admin]} already")
+    admin = _admin_address(server.admin, "address", place.field("admin"), default.admin_address, bound)
+    admin_http = _admin_address(server.admin, "http_address", place.field("admin"), default.admin_http_address, bound)
     log_place = scope.field("observability").field("log")
     if log.level not in _LEVELS:
         log_place.field("level").refuse(f"{log.level} is not known")
@@ -100,6 +99,7 @@ def _settings(config: config_pb2.GatewayConfig, scope: Scope) -> ServerSettings:
     return ServerSettings(
         listeners=listeners,
         admin_address=admin,
+        admin_http_address=admin_http,
         drain_timeout=drain,
         limits=_limits(server.limits, place.field("limits")),
         trusted_proxies=tuple(
@@ -137,9 +137,18 @@ def _listeners(listeners: Sequence[server_pb2.Listener], scope: Scope) -> tuple[
     return tuple(found)
 
 
-def _admin_address(admin: server_pb2.AdminListener, scope: Scope, default: str) -> str:
-    address = checks.address(admin.address, scope, any_port=True) if admin.address else default
-    return "" if admin.disabled else address
+def _admin_address(
+    admin: server_pb2.AdminListener, field: str, scope: Scope, default: str, bound: dict[str, str]
+) -> str:
+    """Return an address of the gateway API, and remember in `bound` whose it is."""
+    given: str = getattr(admin, field)
+    address = checks.address(given, scope.field(field), any_port=True) if given else default
+    if admin.disabled:
+        return ""
+    if address in bound and not address.endswith(":0"):
+        scope.field(field).refuse(f"`{address}` is in {bound[address]} already")
+    bound[address] = f"server.admin.{field}"
+    return address
 
 
 def _compression_level(server: server_pb2.ServerConfig, scope: Scope) -> int:

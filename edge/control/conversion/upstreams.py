@@ -45,6 +45,8 @@ def convert_upstream(upstream: upstream_pb2.Upstream, scope: Scope) -> Upstream:
         scope.field("protocol").refuse(f"{upstream.protocol} is not known")
     if upstream.compression not in _COMPRESSION:
         scope.field("compression").refuse(f"{upstream.compression} is not known")
+    if upstream.protocol == upstream_pb2.Upstream.PROTOCOL_HTTP:
+        _check_plain(upstream, scope)
     interval = 60.0
     if upstream.reflection.HasField("refresh_interval"):
         interval = checks.seconds(
@@ -60,9 +62,26 @@ def convert_upstream(upstream: upstream_pb2.Upstream, scope: Scope) -> Upstream:
         compression=_COMPRESSION.get(upstream.compression, Compression.AS_CALLER),
         authority=_authority(upstream.authority, scope.field("authority")),
         schema=upstream.schema,
-        reflection=not upstream.reflection.disabled,
+        reflection=upstream.protocol != upstream_pb2.Upstream.PROTOCOL_HTTP and not upstream.reflection.disabled,
         reflection_interval=interval,
     )
+
+
+def _check_plain(upstream: upstream_pb2.Upstream, scope: Scope) -> None:
+    """Refuse what means something for gRPC only."""
+    words = "is for upstreams that speak gRPC; leave it out with `protocol: HTTP`"
+    if upstream.compression:
+        scope.field("compression").refuse(f"{words}: bodies pass as they are coded")
+    if upstream.schema:
+        scope.field("schema").refuse(words)
+    if upstream.HasField("reflection") and not upstream.reflection.disabled:
+        scope.field("reflection").refuse(words)
+    connection = scope.field("connection")
+    if upstream.connection.connections_per_endpoint:
+        connection.field("connections_per_endpoint").refuse(f"{words}: each connection carries one request at a time")
+    for field in ("keepalive_time", "keepalive_timeout"):
+        if upstream.connection.HasField(field):
+            connection.field(field).refuse(f"{words}: HTTP/1.1 has no pings")
 
 
 def _static(upstream: upstream_pb2.Upstream, scope: Scope) -> StaticDiscovery:

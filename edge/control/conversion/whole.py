@@ -11,16 +11,17 @@ from google.protobuf.message import Message
 
 from edge.control.conversion.availability import check_available, refused
 from edge.control.conversion.gather import name_problem
+from edge.control.conversion.plain import plain_http
 from edge.control.conversion.policies import convert_consumer, convert_policy
 from edge.control.conversion.routes import convert_route
 from edge.control.conversion.schemas import convert_schema
 from edge.control.conversion.scope import NOWHERE, Places, Problem, Scope
 from edge.control.conversion.upstreams import convert_upstream
-from edge.control.hints import nearest
 from edge.control.kinds import CONSUMER, KINDS, POLICY, ROUTE, SCHEMA, UPSTREAM, Kind, Reference, kind_of
 from edge.control.resources import Resources
 from edge.model.config import Configuration, Schema
 from edge.model.errors import InvalidRequest, Violation
+from edge.model.hints import nearest
 from edge.model.upstreams import Upstream
 
 _CONVERT: Mapping[Kind, Callable[[Any, Scope], Any]] = {
@@ -115,6 +116,7 @@ class Converter:
         configuration = Configuration(revision=revision, **models)
         if not found:
             found += _cycles(configuration, places)
+            found += plain_http(configuration, places)
         if found:
             raise InvalidRequest.of(found)
         return Conversion(configuration, converted)

@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgateway/v1/health_service.proto\x12\ngateway.v1\x1a\x19gateway/v1/endpoint.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x02\n\rGatewayHealth\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.gateway.v1.GatewayHealth.State\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x17\n\x0f\x63onfig_revision\x18\x03 \x01(\x03\x12\x14\n\x0c\x63onfig_error\x18\x04 \x01(\t\x12\x35\n\x11\x63onfig_error_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tupstreams\x18\x06 \x03(\x0b\x32\x1a.gateway.v1.UpstreamHealth\x12-\n\tread_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_HEALTHY\x10\x01\x12\x12\n\x0eSTATE_DEGRADED\x10\x02\x12\x13\n\x0fSTATE_UNHEALTHY\x10\x03\"\x8a\x03\n\x0eUpstreamHealth\x12\x10\n\x08upstream\x18\x01 \x01(\t\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.gateway.v1.GatewayHealth.State\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\'\n\tendpoints\x18\x04 \x03(\x0b\x32\x14.gateway.v1.Endpoint\x12\x33\n\x07\x62reaker\x18\x05 \x01(\x0e\x32\".gateway.v1.UpstreamHealth.Breaker\x12+\n\tdiscovery\x18\x06 \x01(\x0b\x32\x18.gateway.v1.SourceHealth\x12(\n\x06schema\x18\x07 \x01(\x0b\x32\x18.gateway.v1.SourceHealth\x12\x10\n\x08services\x18\x08 \x03(\t\"_\n\x07\x42reaker\x12\x17\n\x13\x42REAKER_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42REAKER_CLOSED\x10\x01\x12\x10\n\x0c\x42REAKER_OPEN\x10\x02\x12\x15\n\x11\x42REAKER_HALF_OPEN\x10\x03\"\x91\x01\n\x0cSourceHealth\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.gateway.v1.GatewayHealth.State\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x30\n\x0csuccess_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x66\x61ilures\x18\x04 \x01(\r\"*\n\x10GetHealthRequest\x12\x16\n\x08upstream\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\">\n\x11GetHealthResponse\x12)\n\x06health\x18\x01 \x01(\x0b\x32\x19.gateway.v1.GatewayHealth\",\n\x12WatchHealthRequest\x12\x16\n\x08upstream\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\"@\n\x13WatchHealthResponse\x12)\n\x06health\x18\x01 \x01(\x0b\x32\x19.gateway.v1.GatewayHealth2\xdf\x01\n\rHealthService\x12_\n\tGetHealth\x12\x1c.gateway.v1.GetHealthRequest\x1a\x1d.gateway.v1.GetHealthResponse\"\x15\x90\x02\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/health\x12m\n\x0bWatchHealth\x12\x1e.gateway.v1.WatchHealthRequest\x1a\x1f.gateway.v1.WatchHealthResponse\"\x1b\x90\x02\x01\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/health:watch0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgateway/v1/health_service.proto\x12\ngateway.v1\x1a\x19gateway/v1/endpoint.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x02\n\rGatewayHealth\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.gateway.v1.GatewayHealth.State\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x17\n\x0f\x63onfig_revision\x18\x03 \x01(\x03\x12\x14\n\x0c\x63onfig_error\x18\x04 \x01(\t\x12\x35\n\x11\x63onfig_error_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tupstreams\x18\x06 \x03(\x0b\x32\x1a.gateway.v1.UpstreamHealth\x12-\n\tread_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_HEALTHY\x10\x01\x12\x12\n\x0eSTATE_DEGRADED\x10\x02\x12\x13\n\x0fSTATE_UNHEALTHY\x10\x03\"\xbe\x03\n\x0eUpstreamHealth\x12\x10\n\x08upstream\x18\x01 \x01(\t\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.gateway.v1.GatewayHealth.State\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\'\n\tendpoints\x18\x04 \x03(\x0b\x32\x14.gateway.v1.Endpoint\x12\x33\n\x07\x62reaker\x18\x05 \x01(\x0e\x32\".gateway.v1.UpstreamHealth.Breaker\x12+\n\tdiscovery\x18\x06 \x01(\x0b\x32\x18.gateway.v1.SourceHealth\x12(\n\x06schema\x18\x07 \x01(\x0b\x32\x18.gateway.v1.SourceHealth\x12\x10\n\x08services\x18\x08 \x03(\t\x12\x32\n\x0fschema_versions\x18\t \x03(\x0b\x32\x19.gateway.v1.SchemaVersion\"_\n\x07\x42reaker\x12\x17\n\x13\x42REAKER_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42REAKER_CLOSED\x10\x01\x12\x10\n\x0c\x42REAKER_OPEN\x10\x02\x12\x15\n\x11\x42REAKER_HALF_OPEN\x10\x03\"h\n\rSchemaVersion\x12\x0c\n\x04hash\x18\x01 \x01(\t\x12\x11\n\tendpoints\x18\x02 \x03(\t\x12\x10\n\x08in_force\x18\x03 \x01(\x08\x12\x13\n\x0b\x64ifferences\x18\x04 \x03(\t\x12\x0f\n\x07harmful\x18\x05 \x01(\x08\"\x91\x01\n\x0cSourceHealth\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.gateway.v1.GatewayHealth.State\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x30\n\x0csuccess_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x66\x61ilures\x18\x04 \x01(\r\"*\n\x10GetHealthRequest\x12\x16\n\x08upstream\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\">\n\x11GetHealthResponse\x12)\n\x06health\x18\x01 \x01(\x0b\x32\x19.gateway.v1.GatewayHealth\",\n\x12WatchHealthRequest\x12\x16\n\x08upstream\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\"@\n\x13WatchHealthResponse\x12)\n\x06health\x18\x01 \x01(\x0b\x32\x19.gateway.v1.GatewayHealth2\xdf\x01\n\rHealthService\x12_\n\tGetHealth\x12\x1c.gateway.v1.GetHealthRequest\x1a\x1d.gateway.v1.GetHealthResponse\"\x15\x90\x02\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/health\x12m\n\x0bWatchHealth\x12\x1e.gateway.v1.WatchHealthRequest\x1a\x1f.gateway.v1.WatchHealthResponse\"\x1b\x90\x02\x01\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/health:watch0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,19 +48,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GATEWAYHEALTH_STATE']._serialized_start=448
   _globals['_GATEWAYHEALTH_STATE']._serialized_end=538
   _globals['_UPSTREAMHEALTH']._serialized_start=541
-  _globals['_UPSTREAMHEALTH']._serialized_end=935
-  _globals['_UPSTREAMHEALTH_BREAKER']._serialized_start=840
-  _globals['_UPSTREAMHEALTH_BREAKER']._serialized_end=935
-  _globals['_SOURCEHEALTH']._serialized_start=938
-  _globals['_SOURCEHEALTH']._serialized_end=1083
-  _globals['_GETHEALTHREQUEST']._serialized_start=1085
-  _globals['_GETHEALTHREQUEST']._serialized_end=1127
-  _globals['_GETHEALTHRESPONSE']._serialized_start=1129
-  _globals['_GETHEALTHRESPONSE']._serialized_end=1191
-  _globals['_WATCHHEALTHREQUEST']._serialized_start=1193
-  _globals['_WATCHHEALTHREQUEST']._serialized_end=1237
-  _globals['_WATCHHEALTHRESPONSE']._serialized_start=1239
-  _globals['_WATCHHEALTHRESPONSE']._serialized_end=1303
-  _globals['_HEALTHSERVICE']._serialized_start=1306
-  _globals['_HEALTHSERVICE']._serialized_end=1529
+  _globals['_UPSTREAMHEALTH']._serialized_end=987
+  _globals['_UPSTREAMHEALTH_BREAKER']._serialized_start=892
+  _globals['_UPSTREAMHEALTH_BREAKER']._serialized_end=987
+  _globals['_SCHEMAVERSION']._serialized_start=989
+  _globals['_SCHEMAVERSION']._serialized_end=1093
+  _globals['_SOURCEHEALTH']._serialized_start=1096
+  _globals['_SOURCEHEALTH']._serialized_end=1241
+  _globals['_GETHEALTHREQUEST']._serialized_start=1243
+  _globals['_GETHEALTHREQUEST']._serialized_end=1285
+  _globals['_GETHEALTHRESPONSE']._serialized_start=1287
+  _globals['_GETHEALTHRESPONSE']._serialized_end=1349
+  _globals['_WATCHHEALTHREQUEST']._serialized_start=1351
+  _globals['_WATCHHEALTHREQUEST']._serialized_end=1395
+  _globals['_WATCHHEALTHRESPONSE']._serialized_start=1397
+  _globals['_WATCHHEALTHRESPONSE']._serialized_end=1461
+  _globals['_HEALTHSERVICE']._serialized_start=1464
+  _globals['_HEALTHSERVICE']._serialized_end=1687
 # @@protoc_insertion_point(module_scope)

@@ -42,7 +42,7 @@ class GatewayHealth(_message.Message):
     def __init__(self, state: _Optional[_Union[GatewayHealth.State, str]] = ..., reason: _Optional[str] = ..., config_revision: _Optional[int] = ..., config_error: _Optional[str] = ..., config_error_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., upstreams: _Optional[_Iterable[_Union[UpstreamHealth, _Mapping]]] = ..., read_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class UpstreamHealth(_message.Message):
-    __slots__ = ("upstream", "state", "reason", "endpoints", "breaker", "discovery", "schema", "services")
+    __slots__ = ("upstream", "state", "reason", "endpoints", "breaker", "discovery", "schema", "services", "schema_versions")
     class Breaker(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         BREAKER_UNSPECIFIED: _ClassVar[UpstreamHealth.Breaker]
@@ -61,6 +61,7 @@ class UpstreamHealth(_message.Message):
     DISCOVERY_FIELD_NUMBER: _ClassVar[int]
     SCHEMA_FIELD_NUMBER: _ClassVar[int]
     SERVICES_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     upstream: str
     state: GatewayHealth.State
     reason: str
@@ -69,7 +70,22 @@ class UpstreamHealth(_message.Message):
     discovery: SourceHealth
     schema: SourceHealth
     services: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, upstream: _Optional[str] = ..., state: _Optional[_Union[GatewayHealth.State, str]] = ..., reason: _Optional[str] = ..., endpoints: _Optional[_Iterable[_Union[_endpoint_pb2.Endpoint, _Mapping]]] = ..., breaker: _Optional[_Union[UpstreamHealth.Breaker, str]] = ..., discovery: _Optional[_Union[SourceHealth, _Mapping]] = ..., schema: _Optional[_Union[SourceHealth, _Mapping]] = ..., services: _Optional[_Iterable[str]] = ...) -> None: ...
+    schema_versions: _containers.RepeatedCompositeFieldContainer[SchemaVersion]
+    def __init__(self, upstream: _Optional[str] = ..., state: _Optional[_Union[GatewayHealth.State, str]] = ..., reason: _Optional[str] = ..., endpoints: _Optional[_Iterable[_Union[_endpoint_pb2.Endpoint, _Mapping]]] = ..., breaker: _Optional[_Union[UpstreamHealth.Breaker, str]] = ..., discovery: _Optional[_Union[SourceHealth, _Mapping]] = ..., schema: _Optional[_Union[SourceHealth, _Mapping]] = ..., services: _Optional[_Iterable[str]] = ..., schema_versions: _Optional[_Iterable[_Union[SchemaVersion, _Mapping]]] = ...) -> None: ...
+
+class SchemaVersion(_message.Message):
+    __slots__ = ("hash", "endpoints", "in_force", "differences", "harmful")
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    HARMFUL_FIELD_NUMBER: _ClassVar[int]
+    hash: str
+    endpoints: _containers.RepeatedScalarFieldContainer[str]
+    in_force: bool
+    differences: _containers.RepeatedScalarFieldContainer[str]
+    harmful: bool
+    def __init__(self, hash: _Optional[str] = ..., endpoints: _Optional[_Iterable[str]] = ..., in_force: bool = ..., differences: _Optional[_Iterable[str]] = ..., harmful: bool = ...) -> None: ...
 
 class SourceHealth(_message.Message):
     __slots__ = ("state", "error", "success_time", "failures")

@@ -99,14 +99,16 @@ class ListenerTls(_message.Message):
     def __init__(self, certificates: _Optional[_Iterable[_Union[ListenerTls.Certificate, _Mapping]]] = ..., client_ca_file: _Optional[str] = ..., client_certificate: _Optional[_Union[ListenerTls.ClientCertificate, str]] = ...) -> None: ...
 
 class AdminListener(_message.Message):
-    __slots__ = ("address", "tls", "disabled")
+    __slots__ = ("address", "tls", "disabled", "http_address")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     TLS_FIELD_NUMBER: _ClassVar[int]
     DISABLED_FIELD_NUMBER: _ClassVar[int]
+    HTTP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     address: str
     tls: ListenerTls
     disabled: bool
-    def __init__(self, address: _Optional[str] = ..., tls: _Optional[_Union[ListenerTls, _Mapping]] = ..., disabled: bool = ...) -> None: ...
+    http_address: str
+    def __init__(self, address: _Optional[str] = ..., tls: _Optional[_Union[ListenerTls, _Mapping]] = ..., disabled: bool = ..., http_address: _Optional[str] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("max_message_bytes", "max_metadata_bytes", "max_concurrent_streams", "max_concurrent_calls", "max_connections", "max_connection_age", "max_connection_idle", "connection_grace")

@@ -27,7 +27,7 @@ from google.api import http_pb2 as google_dot_api_dot_http__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgateway/v1/transcoding.proto\x12\ngateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\"\x95\x08\n\x0bTranscoding\x12)\n\x05rules\x18\x01 \x03(\x0b\x32\x14.google.api.HttpRuleB\x04\xe2\x41\x01\x01\x12\x17\n\trpc_paths\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12<\n\nstrictness\x18\x03 \x01(\x0e\x32\".gateway.v1.Transcoding.StrictnessB\x04\xe2\x41\x01\x01\x12\x37\n\x04json\x18\x04 \x01(\x0b\x32#.gateway.v1.Transcoding.JsonOptionsB\x04\xe2\x41\x01\x01\x12<\n\x07streams\x18\x05 \x01(\x0b\x32%.gateway.v1.Transcoding.StreamOptionsB\x04\xe2\x41\x01\x01\x12\x42\n\nweb_socket\x18\x06 \x01(\x0b\x32(.gateway.v1.Transcoding.WebSocketOptionsB\x04\xe2\x41\x01\x01\x12\x42\n\x12\x64isabled_protocols\x18\x07 \x03(\x0e\x32 .gateway.v1.Transcoding.ProtocolB\x04\xe2\x41\x01\x01\x12\x15\n\x07openapi\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x01\x1a\x8d\x01\n\x0bJsonOptions\x12\x1f\n\x11proto_field_names\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1c\n\x0eprint_defaults\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1e\n\x10\x65nums_as_numbers\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1f\n\x11strip_enum_prefix\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x1aL\n\rStreamOptions\x12;\n\x12heartbeat_interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x1a\xa2\x01\n\x10WebSocketOptions\x12\x35\n\x0cidle_timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x36\n\rping_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x1f\n\x11max_message_bytes\x18\x03 \x01(\rB\x04\xe2\x41\x01\x01\"l\n\nStrictness\x12\x1a\n\x16STRICTNESS_UNSPECIFIED\x10\x00\x12\x15\n\x11STRICTNESS_STRICT\x10\x01\x12\x13\n\x0fSTRICTNESS_WARN\x10\x02\x12\x16\n\x12STRICTNESS_LENIENT\x10\x03\"}\n\x08Protocol\x12\x18\n\x14PROTOCOL_UNSPECIFIED\x10\x00\x12\x11\n\rPROTOCOL_REST\x10\x01\x12\x15\n\x11PROTOCOL_GRPC_WEB\x10\x02\x12\x14\n\x10PROTOCOL_CONNECT\x10\x03\x12\x17\n\x13PROTOCOL_WEB_SOCKET\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgateway/v1/transcoding.proto\x12\ngateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x15google/api/http.proto\x1a\x1egoogle/protobuf/duration.proto\"\xe0\x08\n\x0bTranscoding\x12)\n\x05rules\x18\x01 \x03(\x0b\x32\x14.google.api.HttpRuleB\x04\xe2\x41\x01\x01\x12\x17\n\trpc_paths\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12<\n\nstrictness\x18\x03 \x01(\x0e\x32\".gateway.v1.Transcoding.StrictnessB\x04\xe2\x41\x01\x01\x12\x37\n\x04json\x18\x04 \x01(\x0b\x32#.gateway.v1.Transcoding.JsonOptionsB\x04\xe2\x41\x01\x01\x12<\n\x07streams\x18\x05 \x01(\x0b\x32%.gateway.v1.Transcoding.StreamOptionsB\x04\xe2\x41\x01\x01\x12\x42\n\nweb_socket\x18\x06 \x01(\x0b\x32(.gateway.v1.Transcoding.WebSocketOptionsB\x04\xe2\x41\x01\x01\x12\x42\n\x12\x64isabled_protocols\x18\x07 \x03(\x0e\x32 .gateway.v1.Transcoding.ProtocolB\x04\xe2\x41\x01\x01\x12\x15\n\x07openapi\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12&\n\x18ignored_query_parameters\x18\t \x03(\tB\x04\xe2\x41\x01\x01\x12!\n\x13\x64isable_update_mask\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x01\x1a\x8d\x01\n\x0bJsonOptions\x12\x1f\n\x11proto_field_names\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1c\n\x0eprint_defaults\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1e\n\x10\x65nums_as_numbers\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1f\n\x11strip_enum_prefix\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x1aL\n\rStreamOptions\x12;\n\x12heartbeat_interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x1a\xa2\x01\n\x10WebSocketOptions\x12\x35\n\x0cidle_timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x36\n\rping_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x1f\n\x11max_message_bytes\x18\x03 \x01(\rB\x04\xe2\x41\x01\x01\"l\n\nStrictness\x12\x1a\n\x16STRICTNESS_UNSPECIFIED\x10\x00\x12\x15\n\x11STRICTNESS_STRICT\x10\x01\x12\x13\n\x0fSTRICTNESS_WARN\x10\x02\x12\x16\n\x12STRICTNESS_LENIENT\x10\x03\"}\n\x08Protocol\x12\x18\n\x14PROTOCOL_UNSPECIFIED\x10\x00\x12\x11\n\rPROTOCOL_REST\x10\x01\x12\x15\n\x11PROTOCOL_GRPC_WEB\x10\x02\x12\x14\n\x10PROTOCOL_CONNECT\x10\x03\x12\x17\n\x13PROTOCOL_WEB_SOCKET\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -66,16 +66,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSCODING'].fields_by_name['disabled_protocols']._serialized_options = b'\342A\001\001'
   _globals['_TRANSCODING'].fields_by_name['openapi']._loaded_options = None
   _globals['_TRANSCODING'].fields_by_name['openapi']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCODING'].fields_by_name['ignored_query_parameters']._loaded_options = None
+  _globals['_TRANSCODING'].fields_by_name['ignored_query_parameters']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCODING'].fields_by_name['disable_update_mask']._loaded_options = None
+  _globals['_TRANSCODING'].fields_by_name['disable_update_mask']._serialized_options = b'\342A\001\001'
   _globals['_TRANSCODING']._serialized_start=133
-  _globals['_TRANSCODING']._serialized_end=1178
-  _globals['_TRANSCODING_JSONOPTIONS']._serialized_start=557
-  _globals['_TRANSCODING_JSONOPTIONS']._serialized_end=698
-  _globals['_TRANSCODING_STREAMOPTIONS']._serialized_start=700
-  _globals['_TRANSCODING_STREAMOPTIONS']._serialized_end=776
-  _globals['_TRANSCODING_WEBSOCKETOPTIONS']._serialized_start=779
-  _globals['_TRANSCODING_WEBSOCKETOPTIONS']._serialized_end=941
-  _globals['_TRANSCODING_STRICTNESS']._serialized_start=943
-  _globals['_TRANSCODING_STRICTNESS']._serialized_end=1051
-  _globals['_TRANSCODING_PROTOCOL']._serialized_start=1053
-  _globals['_TRANSCODING_PROTOCOL']._serialized_end=1178
+  _globals['_TRANSCODING']._serialized_end=1253
+  _globals['_TRANSCODING_JSONOPTIONS']._serialized_start=632
+  _globals['_TRANSCODING_JSONOPTIONS']._serialized_end=773
+  _globals['_TRANSCODING_STREAMOPTIONS']._serialized_start=775
+  _globals['_TRANSCODING_STREAMOPTIONS']._serialized_end=851
+  _globals['_TRANSCODING_WEBSOCKETOPTIONS']._serialized_start=854
+  _globals['_TRANSCODING_WEBSOCKETOPTIONS']._serialized_end=1016
+  _globals['_TRANSCODING_STRICTNESS']._serialized_start=1018
+  _globals['_TRANSCODING_STRICTNESS']._serialized_end=1126
+  _globals['_TRANSCODING_PROTOCOL']._serialized_start=1128
+  _globals['_TRANSCODING_PROTOCOL']._serialized_end=1253
 # @@protoc_insertion_point(module_scope)

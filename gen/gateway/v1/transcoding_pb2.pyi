@@ -13,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Transcoding(_message.Message):
-    __slots__ = ("rules", "rpc_paths", "strictness", "json", "streams", "web_socket", "disabled_protocols", "openapi")
+    __slots__ = ("rules", "rpc_paths", "strictness", "json", "streams", "web_socket", "disabled_protocols", "openapi", "ignored_query_parameters", "disable_update_mask")
     class Strictness(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STRICTNESS_UNSPECIFIED: _ClassVar[Transcoding.Strictness]
@@ -69,6 +69,8 @@ class Transcoding(_message.Message):
     WEB_SOCKET_FIELD_NUMBER: _ClassVar[int]
     DISABLED_PROTOCOLS_FIELD_NUMBER: _ClassVar[int]
     OPENAPI_FIELD_NUMBER: _ClassVar[int]
+    IGNORED_QUERY_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    DISABLE_UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
     rules: _containers.RepeatedCompositeFieldContainer[_http_pb2.HttpRule]
     rpc_paths: bool
     strictness: Transcoding.Strictness
@@ -77,4 +79,6 @@ class Transcoding(_message.Message):
     web_socket: Transcoding.WebSocketOptions
     disabled_protocols: _containers.RepeatedScalarFieldContainer[Transcoding.Protocol]
     openapi: bool
-    def __init__(self, rules: _Optional[_Iterable[_Union[_http_pb2.HttpRule, _Mapping]]] = ..., rpc_paths: bool = ..., strictness: _Optional[_Union[Transcoding.Strictness, str]] = ..., json: _Optional[_Union[Transcoding.JsonOptions, _Mapping]] = ..., streams: _Optional[_Union[Transcoding.StreamOptions, _Mapping]] = ..., web_socket: _Optional[_Union[Transcoding.WebSocketOptions, _Mapping]] = ..., disabled_protocols: _Optional[_Iterable[_Union[Transcoding.Protocol, str]]] = ..., openapi: bool = ...) -> None: ...
+    ignored_query_parameters: _containers.RepeatedScalarFieldContainer[str]
+    disable_update_mask: bool
+    def __init__(self, rules: _Optional[_Iterable[_Union[_http_pb2.HttpRule, _Mapping]]] = ..., rpc_paths: bool = ..., strictness: _Optional[_Union[Transcoding.Strictness, str]] = ..., json: _Optional[_Union[Transcoding.JsonOptions, _Mapping]] = ..., streams: _Optional[_Union[Transcoding.StreamOptions, _Mapping]] = ..., web_socket: _Optional[_Union[Transcoding.WebSocketOptions, _Mapping]] = ..., disabled_protocols: _Optional[_Iterable[_Union[Transcoding.Protocol, str]]] = ..., openapi: bool = ..., ignored_query_parameters: _Optional[_Iterable[str]] = ..., disable_update_mask: bool = ...) -> None: ...

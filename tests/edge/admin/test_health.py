@@ -11,7 +11,7 @@ import pytest
 from edge.admin.health import HealthService
 from edge.admin.states import DEGRADED, HEALTHY, UNHEALTHY, gateway_message
 from edge.model.endpoint import EndpointState
-from edge.model.schema import SchemaSet
+from edge.model.schema import SchemaSet, SchemaVersion
 from edge.model.snapshot import SourceState
 from edge.model.watch import Watch
 from gateway.v1 import endpoint_pb2, health_service_pb2, health_service_pb2_grpc
@@ -98,6 +98,33 @@ def test_sources_that_fail_degrade_what_still_works() -> None:
     assert not upstream.discovery.HasField("success_time")
     assert (upstream.schema.state, upstream.schema.success_time.seconds) == (DEGRADED, 1_700_000_000)
     assert list(upstream.services) == ["a.A", "b.B"]
+
+
+LACKING = SchemaVersion(hash="22", endpoints=("h:2",), differences=("lacks a.B.C",), harmful=True)
+WIDER = SchemaVersion(hash="33", endpoints=("h:3",), differences=("adds a.B.D",))
+SILENT = SchemaVersion(hash="", endpoints=("h:4",), differences=("does not offer server reflection",))
+IN_FORCE = SchemaVersion(hash="11", endpoints=("h:0", "h:1"), in_force=True)
+
+
+def test_endpoints_of_different_versions_are_shown_with_their_differences() -> None:
+    cluster = healthy()
+    cluster.schema_source = SourceState(success_time=1.0, versions=(IN_FORCE, LACKING, WIDER, SILENT))
+    upstream = health(FakeRuntime(cluster)).upstreams[0]
+    assert (upstream.state, upstream.reason) == (DEGRADED, "versions: h:2 lacks a.B.C")
+    assert upstream.schema.state == HEALTHY
+    assert list(upstream.schema_versions) == [
+        health_service_pb2.SchemaVersion(hash="11", endpoints=["h:0", "h:1"], in_force=True),
+        health_service_pb2.SchemaVersion(hash="22", endpoints=["h:2"], differences=["lacks a.B.C"], harmful=True),
+        health_service_pb2.SchemaVersion(hash="33", endpoints=["h:3"], differences=["adds a.B.D"]),
+        health_service_pb2.SchemaVersion(endpoints=["h:4"], differences=["does not offer server reflection"]),
+    ]
+
+
+def test_versions_that_lack_nothing_are_no_trouble() -> None:
+    cluster = healthy()
+    cluster.schema_source = SourceState(success_time=1.0, versions=(IN_FORCE, WIDER, SILENT))
+    upstream = health(FakeRuntime(cluster)).upstreams[0]
+    assert (upstream.state, upstream.reason) == (HEALTHY, "")
 
 
 def test_endpoints_show_state_reason_time_and_counters() -> None:

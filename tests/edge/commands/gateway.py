@@ -99,6 +99,15 @@ HEALTH = health_service_pb2.GatewayHealth(
             endpoints=ENDPOINTS,
             services=["books.v1.Books"],
             schema=health_service_pb2.SourceHealth(error="no reflection"),
+            schema_versions=[
+                health_service_pb2.SchemaVersion(hash="1234567890", endpoints=["10.0.0.1:1"], in_force=True),
+                health_service_pb2.SchemaVersion(
+                    hash="abcdefabcdef",
+                    endpoints=["10.0.0.2:1"],
+                    differences=["lacks books.v1.Books.Buy"],
+                    harmful=True,
+                ),
+            ],
         )
     ],
 )

@@ -100,6 +100,12 @@ def test_an_upstream_is_described_with_its_users_and_health(edge: Edge) -> None:
         assert words in result.stdout
 
 
+def test_endpoints_of_different_versions_are_described_with_what_differs(edge: Edge) -> None:
+    lines = [" ".join(line.split()) for line in edge("describe", "upstream", "books").stdout.splitlines()]
+    assert "Versions 12345678 10.0.0.1:1: in force" in lines
+    assert "abcdefab 10.0.0.2:1: lacks books.v1.Books.Buy" in lines
+
+
 def test_a_route_is_described_with_the_health_of_its_upstreams(edge: Edge) -> None:
     result = edge("describe", "route", "books")
     assert "Health of upstreams/books" in result.stdout

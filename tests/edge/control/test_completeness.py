@@ -10,7 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from edge.control.conversion.availability import is_not_yet
 from edge.control.kinds import KINDS
-from gateway.v1 import config_pb2, transcoding_pb2
+from gateway.v1 import config_pb2
 
 FOR_PEOPLE = {"display_name", "labels"}
 LIFECYCLE = {"origin", "create_time", "update_time", "etag"}
@@ -18,9 +18,9 @@ LEARNT = {"services", "hash", "refresh_time", "refresh_error"}
 
 READ = {
     "upstream": "name protocol static round_robin tls connection timeout compression authority schema reflection",
-    "route": "name matches priority policies forward direct_response transcoding timeout stream_timeout "
+    "route": "name matches priority policies forward direct_response redirect transcoding timeout stream_timeout "
     "stream_idle_timeout max_request_message_bytes max_response_message_bytes",
-    "policy": "name header global",
+    "policy": "name cors header global",
     "consumer": "name disabled roles permissions policies",
     "schema": "name file_descriptor_set file reflection_upstream",
     "StaticDiscovery": "endpoints",
@@ -37,12 +37,19 @@ READ = {
     "WeightedUpstream": "upstream weight",
     "DirectResponseAction": "code message",
     "HeaderPolicy": "request response",
+    "CorsPolicy": "allow_origins allow_methods allow_headers expose_headers allow_credentials max_age",
+    "RedirectAction": "host path https status",
+    "Transcoding": "rules rpc_paths strictness json streams web_socket disabled_protocols openapi "
+    "ignored_query_parameters disable_update_mask",
+    "JsonOptions": "proto_field_names print_defaults enums_as_numbers strip_enum_prefix",
+    "StreamOptions": "heartbeat_interval",
+    "WebSocketOptions": "idle_timeout ping_interval max_message_bytes",
     "HeaderChange": "remove set append",
     "GatewayConfig": "server store observability upstreams routes policies consumers schemas",
     "ServerConfig": "listeners admin workers drain_timeout limits trusted_proxies response_compression",
     "ResponseCompression": "level min_message_bytes",
     "Listener": "name address protocol",
-    "AdminListener": "address disabled",
+    "AdminListener": "address disabled http_address",
     "Limits": "max_message_bytes max_metadata_bytes max_concurrent_streams max_concurrent_calls max_connection_age "
     "max_connection_idle connection_grace",
     "StoreConfig": "memory",
@@ -63,7 +70,7 @@ def fields(descriptor: Any, seen: set[str]) -> Iterator[FieldDescriptor]:
         if nested is None or nested.file.package != "gateway.v1" or nested.GetOptions().map_entry:
             continue
         refused = is_not_yet(descriptor._concrete_class, field.name)
-        if not refused and nested.name not in ("Origin", transcoding_pb2.Transcoding.DESCRIPTOR.name):
+        if not refused and nested.name != "Origin":
             yield from fields(nested, seen)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trustme
+from google.api import http_pb2
 from google.protobuf import json_format
 
 from edge.control.conversion import availability
@@ -14,9 +15,20 @@ from edge.control.conversion.gather import gather
 from edge.control.conversion.scope import Places
 from edge.control.conversion.whole import convert
 from edge.control.resources import Resources
-from edge.model.config import Configuration, DirectResponse, Forward, GrpcTarget, HeaderChange, HttpTarget, ValueMatch
+from edge.model.call import Protocol
+from edge.model.config import (
+    Configuration,
+    CorsPolicy,
+    DirectResponse,
+    Forward,
+    GrpcTarget,
+    HeaderChange,
+    HttpTarget,
+    ValueMatch,
+)
 from edge.model.errors import InvalidRequest
 from edge.model.status import Code
+from edge.model.transcoding import JsonOptions, Strictness, Transcoding
 from edge.model.upstreams import Compression
 from gateway.v1 import config_pb2, route_pb2, upstream_pb2
 
@@ -106,7 +118,7 @@ def test_everything_a_route_may_hold_reaches_the_model() -> None:
     assert first.query == (ValueMatch(name="Q", exact="1"), ValueMatch(name="R", present=True))
     assert second.target == HttpTarget(path="/a/{b}", methods=frozenset({"GET", "M-SEARCH"}))
     assert found.action == Forward(upstreams=(("upstreams/a", 0), ("upstreams/b", 3)))
-    assert (found.priority, found.policies, found.transcoded) == (-2, ("policies/a",), True)
+    assert (found.priority, found.policies, found.transcoding) == (-2, ("policies/a",), Transcoding())
     assert (found.timeout, found.stream_timeout, found.stream_idle_timeout) == (1.5, 2.0, 3.0)
     assert (found.max_request_message_bytes, found.max_response_message_bytes) == (4, 5)
 
@@ -204,13 +216,93 @@ def test_a_duration_has_one_sign() -> None:
         convert(Resources([route]), revision=1)
 
 
-def test_a_redirect_is_read_although_it_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
-    route = {"name": "routes/a", "redirect": {"host": "a", "path": "b", "status": 300}}
-    assert list(refused(routes=[route])) == ["routes[0].redirect"]
-    monkeypatch.delitem(availability._INDEX, ("gateway.v1.Route", "redirect"))
+def test_a_redirect_leads_somewhere_else() -> None:
+    route: dict[str, Any] = {"name": "routes/a", "redirect": {"host": "a", "path": "b", "status": 300}}
     assert set(refused(routes=[route])) == {"routes[0].redirect.path", "routes[0].redirect.status"}
     route = {"name": "routes/a", "redirect": {}}
     assert "leads back" in refused(routes=[route])["routes[0].redirect"]
+
+
+def test_everything_about_transcoding_reaches_the_model() -> None:
+    rule = {"selector": "a.B.C", "get": "/v1/{name=a/*}"}
+    transcoding = {
+        "rules": [rule],
+        "rpcPaths": True,
+        "strictness": "STRICTNESS_WARN",
+        "json": {"protoFieldNames": True, "printDefaults": True, "enumsAsNumbers": True, "stripEnumPrefix": True},
+        "streams": {"heartbeatInterval": "2s"},
+        "webSocket": {"idleTimeout": "3s", "pingInterval": "4s", "maxMessageBytes": 5},
+        "disabledProtocols": ["PROTOCOL_CONNECT", "PROTOCOL_WEB_SOCKET"],
+        "openapi": True,
+        "ignoredQueryParameters": ["key"],
+        "disableUpdateMask": True,
+    }
+    route = convert_dict(upstreams=[UPSTREAM], routes=[{**ROUTE, "transcoding": transcoding}]).routes["routes/a"]
+    assert route.transcoding == Transcoding(
+        rules=(json_format.ParseDict(rule, http_pb2.HttpRule()).SerializeToString(),),
+        rpc_paths=True,
+        strictness=Strictness.WARN,
+        json=JsonOptions(proto_field_names=True, print_defaults=True, enums_as_numbers=True, strip_enum_prefix=True),
+        heartbeat_interval=2.0,
+        web_socket_idle_timeout=3.0,
+        web_socket_ping_interval=4.0,
+        web_socket_max_message_bytes=5,
+        disabled=frozenset({Protocol.CONNECT, Protocol.WEB_SOCKET}),
+        openapi=True,
+        ignored_query_parameters=frozenset({"key"}),
+        update_mask=False,
+    )
+
+
+def test_what_is_wrong_with_transcoding_is_said_at_its_place() -> None:
+    transcoding = {
+        "rules": [{"selector": "nothing", "get": "/a"}, {"selector": "a.B.C"}, {"selector": "a.B.C"}],
+        "streams": {"heartbeatInterval": "0s"},
+        "webSocket": {"pingInterval": "-1s"},
+        "disabledProtocols": ["PROTOCOL_UNSPECIFIED"],
+    }
+    assert set(refused_route(transcoding=transcoding)) == {
+        "transcoding.rules[0].selector",
+        "transcoding.rules[2].selector",
+        "transcoding.streams.heartbeat_interval",
+        "transcoding.web_socket.ping_interval",
+        "transcoding.disabled_protocols[0]",
+    }
+
+
+def test_a_cors_policy_reaches_the_model() -> None:
+    cors = {
+        "allowOrigins": ["https://Shop.example.com", "https://*.example.com:8443"],
+        "allowMethods": ["GET"],
+        "allowHeaders": ["X-A"],
+        "exposeHeaders": ["X-B"],
+        "allowCredentials": True,
+        "maxAge": "60s",
+    }
+    found = convert_dict(policies=[{"name": "policies/a", "cors": cors}]).policies["policies/a"]
+    assert found.kind == CorsPolicy(
+        allow_origins=("https://shop.example.com", "https://*.example.com:8443"),
+        allow_methods=("GET",),
+        allow_headers=("x-a",),
+        expose_headers=("x-b",),
+        allow_credentials=True,
+        max_age=60.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("cors", "field"),
+    [
+        ({}, "allow_origins"),
+        ({"allowOrigins": ["shop.example.com"]}, "allow_origins[0]"),
+        ({"allowOrigins": ["https://shop.example.com/path"]}, "allow_origins[0]"),
+        ({"allowOrigins": ["*"], "allowCredentials": True}, "allow_credentials"),
+        ({"allowOrigins": ["*"], "allowMethods": ["get"]}, "allow_methods[0]"),
+        ({"allowOrigins": ["*"], "exposeHeaders": ["no name"]}, "expose_headers[0]"),
+    ],
+)
+def test_what_is_wrong_with_a_cors_policy_is_said_at_its_place(cors: dict[str, Any], field: str) -> None:
+    assert list(refused(policies=[{"name": "policies/a", "cors": cors}])) == [f"policies[0].cors.{field}"]
 
 
 def test_all_violations_are_found_at_once() -> None:
@@ -518,13 +610,15 @@ def test_what_an_upstream_cannot_do_yet_is_refused(field: str) -> None:
     assert violation.description.endswith("is not available in this version yet")
 
 
-def test_every_policy_but_header_is_refused() -> None:
+def test_every_policy_but_header_and_cors_is_refused() -> None:
     from gateway.v1 import policy_pb2
 
     for field in policy_pb2.Policy.DESCRIPTOR.oneofs_by_name["kind"].fields:
         policy = policy_pb2.Policy(name="policies/a")
         getattr(policy, field.name).SetInParent()
-        if field.name == "header":
+        if field.name == "cors":
+            policy.cors.allow_origins.append("https://a.example.com")
+        if field.name in ("cors", "header"):
             convert(Resources([policy]), revision=1)
             continue
         with pytest.raises(InvalidRequest) as caught:
@@ -533,7 +627,6 @@ def test_every_policy_but_header_is_refused() -> None:
 
 
 def test_what_else_is_not_there_yet_is_refused() -> None:
-    assert list(refused_upstream(protocol="PROTOCOL_HTTP")) == ["protocol"]
     assert list(refused_upstream(connection={"maxAge": "1s"})) == ["connection.max_age"]
     found = refused(
         policies=[{"name": "policies/a", "header": {}, "dryRun": True}],

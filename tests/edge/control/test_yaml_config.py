@@ -18,11 +18,11 @@ from google.protobuf import (
 from google.protobuf.message import Message
 
 from edge.control import yaml_nodes
-from edge.control.hints import did_you_mean, nearest
 from edge.control.yaml_config import Loaded, documents, load, load_message
 from edge.control.yaml_dump import dump_all
 from edge.control.yaml_message import MAX_VIOLATIONS
 from edge.model.errors import InvalidRequest
+from edge.model.hints import did_you_mean, nearest
 from gateway.v1 import config_pb2, route_pb2, server_pb2
 
 

@@ -1,0 +1,107 @@
+"""The gateway API as REST, by our own transcoder: the gRPC port is the upstream, the descriptors are the schema."""
+
+from __future__ import annotations
+
+import importlib
+import ipaddress
+import pkgutil
+
+from google.protobuf.descriptor import FileDescriptor
+
+import gateway.v1
+from edge.gateway import Gateway
+from edge.listeners import HttpServer
+from edge.model.config import Configuration, Forward, Route, Schema
+from edge.model.endpoint import EndpointAddress
+from edge.model.settings import ServerSettings
+from edge.model.transcoding import Transcoding
+from edge.model.upstreams import StaticDiscovery, Upstream
+from transcoding import SameOrigin
+
+_UPSTREAM = "upstreams/gateway-api"
+_SCHEMA = "schemas/gateway-api"
+_ROUTE = "routes/gateway-api"
+
+
+class AdminRest:
+    """Serves the gateway API as REST. Make one with `bind`.
+
+    Args:
+        inner: The gateway whose only route leads to the gateway API.
+        server: The socket.
+    """
+
+    def __init__(self, inner: Gateway, server: HttpServer) -> None:
+        self._inner = inner
+        self._server = server
+
+    @classmethod
+    async def bind(cls, settings: ServerSettings, admin: str) -> AdminRest:
+        """Bind the socket.
+
+        Args:
+            settings: The settings of the process.
+            admin: The address of the gateway API by gRPC.
+
+        Raises:
+            ListenError: the address is taken or not ours.
+        """
+        inner = Gateway(ServerSettings(limits=settings.limits, trusted_proxies=settings.trusted_proxies))
+        guard = SameOrigin(inner.transcoder, only_local_names=_is_loopback(settings.admin_http_address))
+        server = HttpServer(settings.admin_http_address, settings.limits, guard)
+        await server.bind()
+        inner.publish(inner.compile(_configuration(admin)))
+        return cls(inner, server)
+
+    @property
+    def address(self) -> str:
+        """The address it listens on."""
+        return self._server.address
+
+    async def start(self) -> None:
+        """Take requests."""
+        await self._server.start()
+
+    async def close(self) -> None:
+        """Stop at once."""
+        await self._server.stop(0)
+        await self._inner.close()
+
+
+def _configuration(admin: str) -> Configuration:
+    upstream = Upstream(
+        name=_UPSTREAM,
+        discovery=StaticDiscovery(endpoints=(EndpointAddress(admin),)),
+        schema=_SCHEMA,
+        reflection=False,
+    )
+    route = Route(name=_ROUTE, action=Forward(upstreams=((_UPSTREAM, 1),)), transcoding=Transcoding(openapi=True))
+    return Configuration(
+        upstreams={upstream.name: upstream},
+        routes={route.name: route},
+        schemas={_SCHEMA: Schema(name=_SCHEMA, files=api_files())},
+    )
+
+
+def api_files() -> tuple[bytes, ...]:
+    """Return the files of the gateway API with all that they import, serialized, each after its imports."""
+    found: dict[str, bytes] = {}
+
+    def take(file: FileDescriptor) -> None:
+        if file.name not in found:
+            for imported in file.dependencies:
+                take(imported)
+            found[file.name] = file.serialized_pb
+
+    for module in pkgutil.iter_modules(gateway.v1.__path__):
+        if module.name.endswith("_pb2"):
+            take(importlib.import_module(f"gateway.v1.{module.name}").DESCRIPTOR)
+    return tuple(found.values())
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,115 @@
+"""A running gateway: the pipeline, both ways into it, and what control and admin see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edge.model.config import Configuration
+from edge.model.errors import InvalidRequest, Violation
+from edge.model.schema import Method, SchemaSet
+from edge.model.settings import ServerSettings
+from edge.model.snapshot import Snapshot, SourceState
+from edge.model.upstreams import UpstreamProtocol
+from edge.model.watch import Watch
+from edge.proxy import Dispatcher, GrpcInvoker, HttpForwarder, ProxyHandler, compile_snapshot
+from edge.proxy.exchange import Core
+from edge.proxy.metadata import Peers
+from edge.tasks import Tasks
+from edge.telemetry.access import AccessLog
+from edge.telemetry.tap import TapHub
+from edge.upstream import Clusters
+from transcoding import IndexKeeper, Transcoder, check_offers
+
+
+class Gateway:
+    """A running gateway; the `Runtime` that control and admin see.
+
+    Args:
+        settings: What is decided at the start of the process.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+        self.snapshot: Watch[Snapshot] = Watch(Snapshot())
+        self._clusters = Clusters(settings.limits)
+        self.changes = self._clusters.changes
+        self.dispatcher = Dispatcher(self.snapshot, max_calls=settings.limits.max_concurrent_calls)
+        self.tap = TapHub()
+        self.tap.on_active = self._tapped
+        if settings.access_log:
+            self.dispatcher.listen(AccessLog())
+        core = Core(
+            self.dispatcher,
+            Peers(settings.trusted_proxies),
+            max_metadata=settings.limits.max_metadata_bytes,
+            keep_plain=settings.compression_min_bytes if settings.compression_level else 0,
+        )
+        self.handler = ProxyHandler(core, self._clusters.method)
+        self._clusters.on_methods = self.handler.forget
+        self._tasks = Tasks()
+        self.offers = IndexKeeper(self.snapshot, self.changes, self._tasks.spawn)
+        self.transcoder = Transcoder(self.dispatcher, GrpcInvoker(core), HttpForwarder(core), lambda: self.offers.index)
+
+    @property
+    def active_calls(self) -> int:
+        """The calls under way."""
+        return self.dispatcher.active_calls
+
+    @property
+    def total_calls(self) -> int:
+        """The calls finished since the start."""
+        return self.dispatcher.total_calls
+
+    def compile(self, configuration: Configuration) -> Snapshot:
+        """Compile a configuration without putting it in force.
+
+        Raises:
+            InvalidRequest: it is wrong as a whole.
+        """
+        snapshot = compile_snapshot(configuration, self._clusters.prepare(configuration), self.settings.limits)
+        if violations := list(_wrong_rules(snapshot)):
+            raise InvalidRequest.of(violations)
+        return snapshot
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Put a compiled snapshot in force."""
+        self._clusters.publish(snapshot.configuration, snapshot.clusters)  # type: ignore[arg-type] # made by `compile`
+        self.snapshot.set(snapshot)
+
+    def method(self, path: str) -> Method | None:
+        """Return what is known of a method by its path on the wire."""
+        return self._clusters.method(path)
+
+    def schema(self, name: str) -> tuple[SchemaSet, SourceState]:
+        """Return the descriptors of a schema resource in force, and how learning them goes."""
+        return self._clusters.schema(name)
+
+    async def refresh_schema(self, name: str) -> None:
+        """Read the descriptors of a schema resource again now."""
+        await self._clusters.refresh_schema(name)
+
+    async def close(self) -> None:
+        """Close every connection to upstreams."""
+        await self._tasks.close()
+        await self._clusters.close()
+
+    def _tapped(self, active: bool) -> None:
+        """Make records of finished calls only while somebody looks."""
+        if active:
+            self.dispatcher.listen(self.tap)
+        else:
+            self.dispatcher.ignore(self.tap)
+
+
+def _wrong_rules(snapshot: Snapshot) -> Iterator[Violation]:
+    """Yield what is wrong with the HTTP rules of routes whose schema is part of the configuration.
+
+    Rules that are learnt by reflection cannot be refused: they are left out, with a warning.
+    """
+    for plan in snapshot.plans.values():
+        if plan.route.transcoding is None:
+            continue
+        for upstream in plan.upstreams:
+            if upstream.protocol is UpstreamProtocol.GRPC and snapshot.configuration.upstreams[upstream.name].schema:
+                for problem in check_offers(plan.route, upstream.cluster.schema):
+                    yield Violation(f"{plan.route.name}.transcoding", str(problem))

@@ -1,0 +1,293 @@
+"""A request and its answer over HTTP/1.1 or 1.0 (RFC 9112)."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import StreamReader
+
+from edge.listeners.http_head import encode_head, error_body, given_length
+from edge.listeners.http_request import RequestSide
+from edge.listeners.http_websocket import Http1WebSocket, handshake
+from edge.model.http import CallerGoneError, HeaderPairs
+
+if TYPE_CHECKING:
+    from edge.listeners.http_connection import Connection
+
+_log = logging.getLogger(__name__)
+
+DRAINED_BODY = 64 * 1024
+"""The most bytes of an unread body that are taken in to keep the connection. With more to come it is closed."""
+
+_ONE_WRITE = 64 * 1024
+"""Up to this size head and body are joined to one write; beyond, the copy costs more than a system call."""
+
+
+class Http1Exchange(RequestSide):
+    """An exchange on a `Connection`. It is made for every request.
+
+    To aiohttp it is request and response at once: what has an underscore or stands under "for aiohttp" is called by its
+    `RequestHandler`. So nothing is made that nobody reads.
+    """
+
+    __slots__ = (
+        "_bodiless",
+        "_chunked",
+        "_finished",
+        "_held",
+        "_length",
+        "_task",
+        "keep_alive",
+        "parting",
+        "web_socket",
+    )
+
+    def __init__(self, message: RawRequestMessage, payload: StreamReader, connection: Connection) -> None:
+        super().__init__(message, payload, connection)
+        self.web_socket: Http1WebSocket | None = None
+        """The WebSocket that was accepted."""
+        self.keep_alive: bool = False
+        """For aiohttp: whether the connection stays open after the answer."""
+        self.parting: bool = False
+        """Whether the caller may be sending what nobody can read."""
+        self._finished = False
+        self._chunked = self._bodiless = False
+        self._length: int | None = None
+        self._held = b""
+        self._task: object = None
+
+    # === answering ===
+
+    async def respond(self, status: int, headers: HeaderPairs, body: bytes = b"") -> None:
+        """Send a whole answer with its length. See `HttpExchange`."""
+        self._respond_now(status, headers, body)
+        await self._drain()
+
+    def _respond_now(self, status: int, headers: HeaderPairs, body: bytes, lines: str = "") -> None:
+        length: int | str = len(body)
+        if not body and (status == 304 or self.request.verb == "HEAD"):
+            # what GET would have had, when the handler knows it (RFC 9110 section 8.6)
+            length = given_length(headers) or ("" if status == 304 else 0)
+        framing = "" if status == 204 or length == "" else f"content-length: {length}\r\n"
+        head = self._begin(status, headers, lines + framing)
+        self._finished = True
+        if status in (204, 304) or self.request.verb == "HEAD":
+            body = b""
+        if len(body) <= _ONE_WRITE:
+            self._send(head + body)
+        else:
+            self._send(head)
+            self._send(body)
+
+    async def start(self, status: int, headers: HeaderPairs) -> None:
+        """Send the head of an answer whose length is not known. See `HttpExchange`.
+
+        A `content-length` among the headers is kept, and the body is held to it.
+        """
+        framing = ""
+        self._bodiless = bodiless = status in (204, 304) or self.request.verb == "HEAD"
+        if given := given_length(headers):
+            framing = "" if status == 204 else f"content-length: {given}\r\n"
+            self._length = None if bodiless else int(given)
+        elif not bodiless:
+            if self.request.version == "1.0":
+                self._should_close = True
+            else:
+                framing = "transfer-encoding: chunked\r\n"
+                self._chunked = True
+        head = self._begin(status, headers, framing)
+        # held until the first piece, which mostly comes at once, but never longer than to the next turn of the loop
+        self._held = head
+        self._connection.loop.call_soon(self._flush)
+
+    async def write(self, chunk: bytes) -> None:
+        """Send a piece of the body at once, and wait while the caller does not read. See `HttpExchange`."""
+        transport = self._connection.transport
+        if transport is None or transport.is_closing():
+            raise CallerGoneError("the connection is closed")
+        if not self.started or self._finished:
+            raise RuntimeError("write comes after start and before finish")
+        if not chunk or self._bodiless:
+            self._flush()
+        elif self._chunked:
+            held, self._held = self._held, b""
+            transport.write(b"%b%x\r\n%b\r\n" % (held, len(chunk), chunk))
+        else:
+            if self._length is not None:
+                self._length -= len(chunk)
+                if self._length < 0:
+                    self.abort()
+                    raise ValueError("the body is longer than its content-length")
+            held, self._held = self._held, b""
+            transport.write(held + chunk if held else chunk)
+        if self._connection.writing_paused:
+            try:
+                await self._connection.drain()
+            except ConnectionError as error:
+                raise CallerGoneError("the connection is closed") from error
+
+    async def finish(self, trailers: HeaderPairs = ()) -> None:
+        """End the body. Trailers are not sent: hardly any HTTP/1.1 caller reads them."""
+        del trailers
+        if self._finished:
+            return
+        self._finished = True
+        if self._length:
+            self.abort()
+            return
+        held, self._held = self._held, b""
+        if self._chunked:
+            held += b"0\r\n\r\n"
+        if held:
+            self._send(held)
+        await self._drain()
+
+    def abort(self) -> None:
+        """Break the connection. Behind it `write` fails, and the task that answers is cancelled."""
+        until_close = self.started and not self._finished and not self._chunked and not self._bodiless
+        self._finished = True
+        self.keep_alive = False
+        transport = self._connection.transport
+        if transport is None:
+            return
+        if until_close and self._length is None:
+            # a body that ends with the connection looks whole when that ends in order, so it is reset
+            bound = transport.get_extra_info("socket")
+            if bound is not None and bound.family != socket.AF_UNIX:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+        else:
+            transport.close()
+
+    def refuse(self, status: int, message: str, lines: str = "") -> None:
+        """Answer with an error of the front and close the connection. When an answer has begun, just break it.
+
+        Args:
+            status: The HTTP status.
+            message: What is wrong and how to mend it.
+            lines: More headers, as whole lines.
+        """
+        if self.started:
+            self.abort()
+            return
+        self._should_close = True
+        self._respond_now(status, [("content-type", "application/json")], error_body(status, message), lines)
+
+    async def accept(
+        self,
+        *,
+        headers: HeaderPairs = (),
+        subprotocol: str = "",
+        max_message_bytes: int,
+        ping_interval: float | None = None,
+    ) -> Http1WebSocket:
+        """Answer a request that `upgrades` with 101. See `HttpExchange`.
+
+        The front has refused bad handshakes before anybody was asked. No extension is offered: permessage-deflate
+        costs 300 kB for each connection, and messages are small.
+
+        Raises:
+            CallerGoneError: the connection is closed.
+        """
+        if self.started or not self.request.upgrades:
+            raise RuntimeError("only a request that upgrades, and has no answer yet, can become a WebSocket")
+        transport = self._connection.transport
+        if transport is None or transport.is_closing():
+            raise CallerGoneError("the connection is closed")
+        framing = handshake(self.request, subprotocol)
+        transport.write(
+            encode_head(101, [pair for pair in headers if not pair[0].startswith("sec-websocket-")], framing)
+        )
+        self.started = self._finished = True
+        self.web_socket = Http1WebSocket(self._connection, transport, max_message_bytes, ping_interval)
+        return self.web_socket
+
+    # === the front ===
+
+    async def complete(self) -> None:
+        """Make sure that there is an answer, once the handler has returned."""
+        if self.web_socket is not None:
+            await self.web_socket.close(1000)
+        elif self._finished:
+            return
+        elif self.started:
+            self.abort()
+        elif self.broken:
+            self.refuse(400, self.broken)
+        else:
+            _log.error("%s %s was not answered", self.request.verb, self.request.path)
+            self.refuse(500, "the gateway has not answered; this is an error in the gateway")
+
+    async def fail(self, message: str) -> None:
+        """Answer that the gateway has failed, or break off what has begun."""
+        if self.web_socket is not None:
+            await self.web_socket.close(1011, message)
+        else:
+            self.refuse(500, message)
+
+    def release(self) -> None:
+        """Let the connection go on without this, or end."""
+        connection = self._connection
+        connection.exchange = None
+        if self.web_socket is not None:
+            self.web_socket.end()
+        if connection.front.draining:
+            self.keep_alive = False
+
+    def _begin(self, status: int, headers: HeaderPairs, framing: str) -> bytes:
+        """Decide what becomes of the connection, and return the head."""
+        if self.started:
+            raise RuntimeError("the head of the answer has been sent")
+        persistent = self._persistent()
+        if not persistent:
+            framing += "connection: close\r\n"
+        elif self.request.version == "1.0":
+            framing += "connection: keep-alive\r\n"
+        head = encode_head(status, headers, framing)
+        self.started = True
+        self.keep_alive = persistent
+        return head
+
+    def _persistent(self) -> bool:
+        if self._should_close or self._connection.closes:
+            return False
+        payload = self._payload
+        if payload.is_eof():
+            return True
+        declared = self._declared()
+        # a caller that waits for 100 may send the body after this answer, or not: nobody can tell what comes next
+        return not self._continue and declared is not None and declared - payload.total_bytes <= DRAINED_BODY
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, b""
+            self._send(held)
+
+    def _send(self, data: bytes) -> None:
+        transport = self._connection.transport
+        if transport is not None and not transport.is_closing():
+            transport.write(data)
+
+    async def _drain(self) -> None:
+        if self._connection.writing_paused:
+            try:
+                await self._connection.drain()
+            except ConnectionError:
+                _log.debug("the caller left before the end of an answer")
+
+    # === for aiohttp ===
+
+    async def prepare(self, request: object) -> None:
+        """For aiohttp: the answer has been sent."""
+
+    async def write_eof(self) -> None:
+        """For aiohttp: the answer has been sent."""
+        if self.parting:
+            await self._connection.part()
+
+    def _finish(self) -> None:
+        """For aiohttp: there is nothing to clean up."""

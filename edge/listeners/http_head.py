@@ -1,0 +1,123 @@
+"""Heads in HTTP/1.1 (RFC 9112): requests as they came, answers as bytes that are checked for injected lines."""
+
+from __future__ import annotations
+
+import json
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+
+from aiohttp.http import RawRequestMessage
+
+from edge.model.http import HeaderPairs, HttpRequest
+from edge.model.status import Code
+
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
+FRAMING = frozenset(
+    {"connection", "content-length", "keep-alive", "proxy-connection", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Headers that belong to the connection or the framing (RFC 9110 section 7.6.1). The front writes them itself."""
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_CODES = {404: Code.NOT_FOUND, 408: Code.DEADLINE_EXCEEDED, 431: Code.RESOURCE_EXHAUSTED, 500: Code.INTERNAL}
+_CODES |= {501: Code.UNIMPLEMENTED}
+
+
+class _Clock:
+    """The `date` header, made once a second."""
+
+    __slots__ = ("_line", "_second")
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._line = ""
+
+    def line(self) -> str:
+        now = int(time.time())
+        if now != self._second:
+            self._second = now
+            self._line = f"date: {formatdate(now, usegmt=True)}\r\n"
+        return self._line
+
+
+_CLOCK = _Clock()
+
+
+def encode_head(status: int, headers: HeaderPairs, framing: str) -> bytes:
+    """Return the head of an answer.
+
+    Args:
+        status: The HTTP status.
+        headers: The headers. What is in `FRAMING` is left out.
+        framing: The headers of the connection and of the body's length, as whole lines.
+
+    Raises:
+        ValueError: a name or a value has a line break or NUL in it, or a character that Latin-1 does not have.
+    """
+    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"]
+    dated = False
+    for name, value in headers:
+        if name in FRAMING:
+            continue
+        if name == "date":
+            dated = True
+        lines.append(f"{name}: {value}\r\n")
+    text = "".join(lines)
+    # one look at the whole is cheaper than one at each value
+    if text.count("\n") != len(lines) or text.count("\r") != len(lines) or "\0" in text:
+        raise ValueError("a header of an answer has a line break or NUL in it")
+    return f"{text}{'' if dated else _CLOCK.line()}{framing}\r\n".encode("latin-1")
+
+
+def error_body(status: int, message: str) -> bytes:
+    """Return a refusal of the front as the JSON form of `google.rpc.Status`."""
+    code = _CODES.get(status, Code.INVALID_ARGUMENT)
+    return json.dumps({"code": int(code), "message": message, "details": []}, separators=(",", ":")).encode()
+
+
+def given_length(headers: HeaderPairs) -> str:
+    """Return the value of `content-length`, or the empty text when there is none that is a number."""
+    for name, value in headers:
+        if name == "content-length":
+            return value if value.isascii() and value.isdigit() else ""
+    return ""
+
+
+def read_head(message: RawRequestMessage, peer: str, started: float) -> tuple[HttpRequest, int]:
+    """Return the head of a request and its size. Target and values are as they were sent, one character for each byte.
+
+    The size counts names, values and 32 for each header, as HTTP/2 does (RFC 9113 section 6.5.2).
+
+    Args:
+        message: What aiohttp has parsed.
+        peer: The other side, in grpc's words.
+        started: When it arrived, by the monotonic clock.
+    """
+    host = ""
+    headers = []
+    size = 32 * len(message.raw_headers)
+    # the raw pairs: what aiohttp has decoded is not Latin-1
+    for raw_name, raw_value in message.raw_headers:
+        name = raw_name.decode("latin-1").lower()
+        value = raw_value.decode("latin-1")
+        size += len(name) + len(value)
+        headers.append((name, value))
+        if name == "host":
+            host = value
+    target = message.path
+    if not target.isascii():
+        target = target.encode("utf-8", "surrogateescape").decode("latin-1")
+    if target[:1] != "/" and (scheme_end := target.find("://")) > 0:
+        host, target = _origin_form(target[scheme_end + 3 :])
+    version = "1.0" if message.version < (1, 1) else "1.1"
+    request = HttpRequest(message.method, target, headers, host=host, peer=peer, version=version, started=started)
+    return request, size
+
+
+def _origin_form(rest: str) -> tuple[str, str]:
+    """Split what follows `http://` into host and origin form; the host wins over the header's (RFC 9112 3.2.2)."""
+    end = next((at for at, sign in enumerate(rest) if sign in "/?#"), len(rest))
+    authority, target = rest[:end].rpartition("@")[2], rest[end:]
+    return authority, target if target[:1] == "/" else f"/{target}"

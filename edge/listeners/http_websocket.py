@@ -1,0 +1,247 @@
+"""A WebSocket connection (RFC 6455) over HTTP/1.1, on aiohttp's reader and writer of frames.
+
+aiohttp's `WebSocketResponse` is not used: it answers a close with 1000 whatever the code was, reports 1000 for callers
+that vanished, and drops callers that cannot be heard because back-pressure keeps the gateway from reading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+from typing import TYPE_CHECKING
+
+from aiohttp import WSMsgType
+from aiohttp._websocket.reader import WebSocketDataQueue
+from aiohttp.http import WS_KEY, WebSocketError, WebSocketReader, WebSocketWriter
+
+from edge.model.http import CallerGoneError, HttpRequest
+
+if TYPE_CHECKING:
+    from edge.listeners.http_connection import Connection
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds a caller has to take and answer a close frame."""
+
+UPGRADE_TO = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"
+"""What 426 tells the caller to speak (RFC 9110 section 15.5.22, RFC 6455 section 4.4)."""
+
+_QUEUE_BYTES = 64 * 1024
+"""About half as many bytes of messages wait before reading stops."""
+
+_MAX_REASON = 123
+_PING = b"\x89\x00"
+_CLOSE_WITHOUT_CODE = b"\x88\x00"
+
+_NO_CODE = 1005
+_NEVER_SENT = frozenset({1006, 1015})
+_INTERNAL_ERROR = 1011
+
+
+def handshake_fault(request: HttpRequest) -> tuple[int, str]:
+    """Return the HTTP status and what is wrong with an opening handshake, or 0 (RFC 6455 section 4.2.1)."""
+    if request.verb != "GET" or request.version != "1.1":
+        return 400, "a WebSocket handshake is a GET of HTTP/1.1"
+    if not _has_token(request.header("connection"), "upgrade"):
+        return 400, "a WebSocket handshake has the header `connection: upgrade`"
+    if request.header("content-length") not in ("", "0") or request.header("transfer-encoding"):
+        return 400, "a WebSocket handshake has no body"
+    if request.header("sec-websocket-version") != "13":
+        return 426, "the header `sec-websocket-version` must be 13; no other version is spoken here"
+    try:
+        key = base64.b64decode(request.header("sec-websocket-key"), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != 16:
+        return 400, "the header `sec-websocket-key` must be 16 bytes in base64"
+    return 0, ""
+
+
+def handshake(request: HttpRequest, subprotocol: str) -> str:
+    """Return the header lines that accept the handshake of a request."""
+    digest = hashlib.sha1(
+        request.header("sec-websocket-key").encode("latin-1") + WS_KEY, usedforsecurity=False
+    ).digest()
+    accept = base64.b64encode(digest).decode()
+    if not all(sign.isalnum() or sign in "!#$%&'*+-.^_`|~" for sign in subprotocol) or not subprotocol.isascii():
+        raise ValueError("a subprotocol is a token")
+    chosen = f"sec-websocket-protocol: {subprotocol}\r\n" if subprotocol else ""
+    return f"upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: {accept}\r\n{chosen}"
+
+
+def _has_token(value: str, token: str) -> bool:
+    return any(part.strip().lower() == token for part in value.split(","))
+
+
+class Http1WebSocket:
+    """An accepted connection; see `edge.model.http.WebSocket`.
+
+    Args:
+        connection: The connection, whose bytes are frames from now on.
+        transport: Its transport.
+        max_message_bytes: A larger message closes with 1009.
+        ping_interval: Seconds between pings, or None.
+    """
+
+    __slots__ = (
+        "_close_code",
+        "_closing",
+        "_connection",
+        "_ended",
+        "_heard",
+        "_parser",
+        "_ping_interval",
+        "_queue",
+        "_receiving",
+        "_timer",
+        "_transport",
+        "_writer",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        transport: asyncio.Transport,
+        max_message_bytes: int,
+        ping_interval: float | None,
+    ) -> None:
+        self._connection = connection
+        self._transport = transport
+        self._queue = WebSocketDataQueue(connection, _QUEUE_BYTES // 2, loop=connection.loop)
+        # aiohttp refuses what is as large as its limit
+        self._parser = WebSocketReader(self._queue, max_message_bytes + 1, compress=False, decode_text=True)
+        # it only makes frames: `_drain` waits for the caller
+        self._writer = WebSocketWriter(connection, transport, limit=2**62)
+        self._close_code: int | None = None
+        self._closing = False
+        self._receiving = False
+        self._ended = asyncio.Event()
+        self._heard = True
+        self._ping_interval = ping_interval
+        self._timer = connection.loop.call_later(ping_interval, self._ping) if ping_interval else None
+        connection.keep_alive(False)
+        connection.set_parser(self._parser, data_received_cb=self._hear if ping_interval else None)
+
+    @property
+    def close_code(self) -> int | None:
+        """The code the caller closed with, 1005 when it gave none. None when it vanished or broke the protocol."""
+        return self._close_code
+
+    async def receive(self) -> str | bytes | None:
+        """Return the next message, or None when the caller has closed or vanished. See `WebSocket`."""
+        self._receiving = True
+        try:
+            while not self._ended.is_set():
+                try:
+                    message = await self._queue.read()
+                except WebSocketError as error:
+                    await self._fail(error)
+                    return None
+                except Exception:
+                    # the end of the stream, or whatever broke the connection
+                    self.end()
+                    return None
+                kind = message.type
+                if kind is WSMsgType.TEXT or kind is WSMsgType.BINARY:
+                    if not self._closing:
+                        data: str | bytes = message.data
+                        return data
+                elif kind is WSMsgType.PING:
+                    if not self._closing:
+                        await self._pong(message.data)
+                elif kind is WSMsgType.CLOSE:
+                    self._close_code = message.data or _NO_CODE
+                    if not self._closing:
+                        self._closing = True
+                        self._send_close(self._close_code, b"")
+                    self.end()
+            return None
+        finally:
+            self._receiving = False
+
+    async def send(self, message: str | bytes) -> None:
+        """Send one message and wait while the caller does not read. See `WebSocket`."""
+        if self._closing:
+            raise CallerGoneError("the WebSocket is closed")
+        try:
+            if isinstance(message, str):
+                await self._writer.send_frame(message.encode(), WSMsgType.TEXT)
+            else:
+                await self._writer.send_frame(message, WSMsgType.BINARY)
+            await self._drain()
+        except ConnectionError as error:
+            raise CallerGoneError("the connection is closed") from error
+
+    async def close(self, code: int, reason: str = "") -> None:
+        """Close, and wait up to `CLOSE_TIMEOUT` for the caller's own close. See `WebSocket`.
+
+        1005 closes without a code; 1006 and 1015, which never are on the wire, become 1011.
+        """
+        if self._closing:
+            return
+        self._closing = True
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                self._send_close(code, reason.encode()[:_MAX_REASON].decode(errors="ignore").encode())
+                if self._receiving:
+                    await self._ended.wait()
+                else:
+                    await self.receive()
+        except TimeoutError:
+            self._transport.abort()
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        """End the connection without another word. A second time does nothing."""
+        self._closing = True
+        self._ended.set()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._transport.close()
+
+    async def _fail(self, error: WebSocketError) -> None:
+        """Say what the caller has done wrong. After that nothing of it is read any more."""
+        if not self._closing:
+            self._closing = True
+            self._send_close(error.code, str(error).encode()[:_MAX_REASON].decode(errors="ignore").encode())
+        self.end()
+
+    async def _pong(self, payload: bytes) -> None:
+        try:
+            await self._writer.send_frame(payload, WSMsgType.PONG)
+            # whoever pings and does not read is not read either
+            await self._drain()
+        except ConnectionError:
+            self.end()
+
+    async def _drain(self) -> None:
+        if self._connection.writing_paused:
+            # all who wait share one future: without the shield, cancelling one would cancel the others
+            await asyncio.shield(self._connection.drain())
+
+    def _send_close(self, code: int, reason: bytes) -> None:
+        if self._transport.is_closing():
+            return
+        if code == _NO_CODE:
+            self._transport.write(_CLOSE_WITHOUT_CODE)
+            return
+        payload = (_INTERNAL_ERROR if code in _NEVER_SENT else code).to_bytes(2, "big") + reason
+        self._transport.write(bytes((0x88, len(payload))) + payload)
+
+    def _hear(self) -> None:
+        self._heard = True
+
+    def _ping(self) -> None:
+        if self._closing or self._ping_interval is None:
+            return
+        if not self._heard:
+            self._transport.abort()
+            return
+        # nobody can be heard while back-pressure stops reading, and a ping behind unsent bytes is not answered in time
+        if self._transport.is_reading() and not self._connection.writing_paused:
+            self._heard = False
+            self._transport.write(_PING)
+        self._timer = self._connection.loop.call_later(self._ping_interval, self._ping)

@@ -1,0 +1,187 @@
+"""What HTTP callers can reach under one configuration: rules by path, methods by name.
+
+    snapshot ─┐
+              ├─ offers per route and schema (kept) ─ Index ─ one reference, swapped
+    schemas ──┘
+
+`IndexKeeper` follows both. A change of the configuration is indexed at once, so that the next call finds it; a schema
+that was learnt is compiled in a worker thread first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from edge.model.config import Route
+from edge.model.schema import SchemaError, SchemaSet
+from edge.model.snapshot import Snapshot
+from edge.model.upstreams import UpstreamProtocol
+from edge.model.watch import Watch
+from transcoding.offer import Offer
+from transcoding.offers import RouteOffers, compile_offers
+from transcoding.rest.rule import RestRule
+from transcoding.rules.matcher import Matcher
+
+_log = logging.getLogger(__name__)
+
+_COMPARED = 200
+"""The most templates that a path nobody takes is compared with."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Index:
+    """What HTTP callers can reach. Immutable."""
+
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    """The configuration."""
+
+    rules: Matcher[RestRule] = field(default_factory=lambda: Matcher(()))
+    """The rules by verb and path."""
+
+    methods: Mapping[str, tuple[Offer, ...]] = field(default_factory=dict)
+    """The methods by path on the wire, each as often as a route offers it."""
+
+    routes: Mapping[str, tuple[RouteOffers, ...]] = field(default_factory=dict)
+    """What each route offers, by its name: one entry for each schema of its upstreams."""
+
+    problems: tuple[str, ...] = ()
+    """The rules of learnt schemas that are not served, with the reasons, for people."""
+
+    plain: bool = False
+    """Whether a route leads to an upstream that speaks plain HTTP, or answers by itself."""
+
+    def nearest(self, path: str) -> str:
+        """Return the template that is most like a path, or the empty text."""
+        templates: dict[str, None] = {}
+        for offers in self.routes.values():
+            for offered in offers:
+                for rule in offered.rules:
+                    templates[str(rule.binding.template)] = None
+                    if len(templates) >= _COMPARED:
+                        break
+        found = difflib.get_close_matches(path[:_COMPARED], templates, n=1, cutoff=0.6)
+        return found[0] if found else ""
+
+
+_Key = tuple[Route, str]
+"""A route, by identity, and the hash of a schema."""
+
+
+class IndexKeeper:
+    """Keeps an index of the configuration in force.
+
+    Args:
+        snapshot: The configuration in force.
+        changes: Counts changes of schemas, among others.
+        spawn: Runs a coroutine in the background and owns it; the second argument is its name.
+    """
+
+    def __init__(
+        self,
+        snapshot: Watch[Snapshot],
+        changes: Watch[int],
+        spawn: Callable[..., object],
+    ) -> None:
+        self.index = Index()
+        self._snapshot = snapshot
+        self._spawn = spawn
+        self._kept: dict[_Key, RouteOffers] = {}
+        self._keys: tuple[_Key, ...] = ()
+        self._told: frozenset[str] = frozenset()
+        self._busy = False
+        self._again = False
+        snapshot.listen(self._configured)
+        changes.listen(self._learnt)
+
+    def _configured(self, snapshot: Snapshot) -> None:
+        """Index a configuration that is in force from now on."""
+        self._swap(snapshot, dict(_wanted(snapshot)))
+
+    def _learnt(self, _: int) -> None:
+        """Index a schema that was learnt, once it is compiled."""
+        snapshot = self._snapshot.value
+        wanted = dict(_wanted(snapshot))
+        if tuple(wanted) == self._keys:
+            return
+        missing = {key: schema for key, schema in wanted.items() if key not in self._kept}
+        if not missing:
+            self._swap(snapshot, wanted)
+        elif self._busy:
+            self._again = True
+        else:
+            self._busy = True
+            self._spawn(self._compile(missing), name="compile transcoding rules")
+
+    async def _compile(self, missing: Mapping[_Key, SchemaSet]) -> None:
+        try:
+            made = await asyncio.to_thread(_compile_all, missing)
+        finally:
+            self._busy = False
+        self._kept.update(made)
+        again, self._again = self._again, False
+        snapshot = self._snapshot.value
+        wanted = dict(_wanted(snapshot))
+        if again and any(key not in self._kept for key in wanted):
+            self._learnt(0)  # something more was learnt meanwhile
+        else:
+            self._swap(snapshot, wanted)
+
+    def _swap(self, snapshot: Snapshot, wanted: Mapping[_Key, SchemaSet]) -> None:
+        missing = {key: schema for key, schema in wanted.items() if key not in self._kept}
+        self._kept = {**{key: self._kept[key] for key in wanted if key in self._kept}, **_compile_all(missing)}
+        self._keys = tuple(wanted)
+        self.index = _build(snapshot, self._kept)
+        problems = frozenset(self.index.problems)
+        for problem in sorted(problems - self._told):
+            _log.warning("%s", problem)
+        self._told = problems
+
+
+def _wanted(snapshot: Snapshot) -> Iterator[tuple[_Key, SchemaSet]]:
+    """Yield what has to be compiled for a configuration with the schemas that are known now."""
+    for plan in snapshot.plans.values():
+        if plan.route.transcoding is None:
+            continue
+        for upstream in plan.upstreams:
+            if upstream.protocol is UpstreamProtocol.GRPC and upstream.cluster.schema.files:
+                schema = upstream.cluster.schema
+                yield (plan.route, schema.hash), schema
+
+
+def _compile_all(missing: Mapping[_Key, SchemaSet]) -> dict[_Key, RouteOffers]:
+    made = {}
+    for (route, digest), schema in missing.items():
+        try:
+            made[route, digest] = compile_offers(route, schema)
+        except SchemaError as error:
+            _log.warning("%s: %s", route.name, error)
+            made[route, digest] = RouteOffers((), (), ())
+    return made
+
+
+def _build(snapshot: Snapshot, kept: Mapping[_Key, RouteOffers]) -> Index:
+    routes: dict[str, tuple[RouteOffers, ...]] = {}
+    methods: dict[str, tuple[Offer, ...]] = {}
+    problems: list[str] = []
+    for (route, _), offered in kept.items():
+        routes[route.name] = (*routes.get(route.name, ()), offered)
+        problems += [f"{route.name}: {problem}" for problem in offered.problems]
+        for offer in offered.offers:
+            methods[offer.method.path] = (*methods.get(offer.method.path, ()), offer)
+    return Index(
+        snapshot=snapshot,
+        rules=Matcher(
+            (rule.binding.verb, rule.binding.template, rule) for offered in kept.values() for rule in offered.rules
+        ),
+        methods=methods,
+        routes=routes,
+        problems=tuple(problems),
+        plain=any(
+            not plan.upstreams or any(upstream.protocol is UpstreamProtocol.HTTP for upstream in plan.upstreams)
+            for plan in snapshot.plans.values()
+        ),
+    )
