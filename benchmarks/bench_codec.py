@@ -169,7 +169,7 @@ def run() -> list[Row]:
         data = codec.print(message)
         if codec.parse(descriptor, data) != message or json_format.Parse(data, made()) != message:
             raise RuntimeError("the codec and json_format read different orders")
-        pairs = {
+        pairs: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
             "parse": (partial(codec.parse, descriptor, data), partial(parse_theirs, data, made)),
             "print": (partial(codec.print, message), partial(print_theirs, message)),
         }

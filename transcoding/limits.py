@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.model.call import Call
-from edge.model.errors import MessageTooLarge
+from edge.model.errors import MessageTooLarge, ResponseTooLarge
 from edge.model.http import BodyTooLargeError
 from transcoding.session import Session
 
@@ -46,7 +46,8 @@ def too_large(call: Call, direction: str, size: int | None = None) -> MessageToo
     if size is not None:
         metadata["messageBytes"] = str(size)
     what = f"a {direction} message of {size} bytes" if size is not None else f"the {direction}"
-    return MessageTooLarge(f"{what} is larger than the {limit} bytes that {name} allows", metadata=metadata)
+    kind = MessageTooLarge if direction == "request" else ResponseTooLarge
+    return kind(f"{what} is larger than the {limit} bytes that {name} allows", metadata=metadata)
 
 
 async def read_body(session: Session) -> bytes:

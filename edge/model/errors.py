@@ -198,6 +198,12 @@ class MessageTooLarge(GatewayError):
     http_status = 413
 
 
+class ResponseTooLarge(MessageTooLarge):
+    """A message of the upstream is larger than a limit, which is nothing an HTTP caller could mend."""
+
+    http_status = 502
+
+
 class MetadataTooLarge(GatewayError):
     """The metadata is larger than a limit. The message names the limit."""
 

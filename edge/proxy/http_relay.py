@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 
 from edge.model.call import Call
 from edge.model.errors import UpstreamUnreachable
@@ -29,29 +30,50 @@ async def relay(call: Call, caller: WebSocket, endpoint: EndpointWebSocket, limi
     """
     up = asyncio.get_running_loop().create_task(_up(call, caller, endpoint, limits), name="WebSocket to an endpoint")
     down = asyncio.get_running_loop().create_task(_down(call, caller, endpoint, limits), name="WebSocket to a caller")
+    interrupted: BaseException | None = None
+    ended_by_endpoint = False
     try:
         await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
         ended_by_endpoint = down.result() if down.done() else not up.result()
-    except BaseException:
-        # a time limit, or the end of the gateway
-        await _stop(up, down)
-        words = limits.refusal.message if limits.refusal is not None else ""
-        await asyncio.gather(endpoint.close(GOING_AWAY), caller.close(GOING_AWAY, words), return_exceptions=True)
-        raise
-    await _stop(up, down)
-    if not ended_by_endpoint:
-        code = caller.close_code
-        await endpoint.close(_sent(code) if code is not None else GOING_AWAY)
-        if code is None:
-            raise CallerGoneError("the caller left without closing its WebSocket")
+    except BaseException as error:
+        interrupted = error
+    await _through(_stop(up, down))
+    if caller.close_code is not None and not ended_by_endpoint:
+        # closed in order, also when the end of its connection has cancelled this
+        await _through(endpoint.close(_sent(caller.close_code)))
         return
+    if interrupted is not None:
+        # a time limit, a caller that vanished, the end of the gateway
+        words = limits.refusal.message if limits.refusal is not None else ""
+        await _through(_both(endpoint.close(GOING_AWAY), caller.close(GOING_AWAY, words)))
+        raise interrupted
+    if not ended_by_endpoint:
+        await _through(endpoint.close(GOING_AWAY))
+        raise CallerGoneError("the caller left without closing its WebSocket")
     code = endpoint.close_code
     if code is None:
         name = call.upstream.name if call.upstream is not None else ""
         broken = UpstreamUnreachable(f"upstream {name} broke the WebSocket off", metadata={"upstream": name})
-        await caller.close(BAD_GATEWAY, broken.message)
+        await _through(caller.close(BAD_GATEWAY, broken.message))
         raise broken
-    await caller.close(_sent(code), endpoint.close_reason)
+    await _through(caller.close(_sent(code), endpoint.close_reason))
+
+
+async def _through(step: Coroutine[None, None, None]) -> None:
+    """Finish a step of the closing, which takes seconds at the most, although the caller's end cancels this task."""
+    task = asyncio.get_running_loop().create_task(step, name="closing a WebSocket")
+    current = asyncio.current_task()
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.done() or current is None:
+                break
+            current.uncancel()
+
+
+async def _both(*steps: Coroutine[None, None, None]) -> None:
+    await asyncio.gather(*steps, return_exceptions=True)
 
 
 def _sent(code: int) -> int:

@@ -21,6 +21,7 @@ from edge.model.errors import (
     InternalError,
     MessageTooLarge,
     NoRoute,
+    ResponseTooLarge,
     UpstreamProtocolError,
     UpstreamUnreachable,
 )
@@ -127,7 +128,8 @@ def too_large(direction: str, size: int, call: Call) -> MessageTooLarge:
         else (plan.max_response_bytes, plan.route.max_response_message_bytes)
     )
     name = f"max_{direction}_message_bytes of {plan.route.name}" if own == limit else "server.limits.max_message_bytes"
-    return MessageTooLarge(
+    kind = MessageTooLarge if direction == "request" else ResponseTooLarge
+    return kind(
         f"a {direction} message of {size} bytes is larger than the {limit} that {name} allows",
         metadata={"limit": name, "limitBytes": str(limit), "messageBytes": str(size)},
     )

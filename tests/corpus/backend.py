@@ -13,12 +13,22 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
+from urllib.parse import quote
 
 import grpc
 import grpc.aio
 
 from tests.corpus.cases import Json
 from tests.support.raw_peer import RawServer, RawStream, frame
+
+PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if code != ord("%"))
+"""What stands as it is in `grpc-message` (gRPC PROTOCOL-HTTP2)."""
+
+KNOWN = {
+    *("messages", "grpc_status", "grpc_message", "grpc_message_raw", "grpc_status_details_bin"),
+    *("raw_body_hex", "http_response", "form", "headers", "trailers"),
+}
+"""What the `upstream` of a case may say."""
 
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -44,11 +54,14 @@ class Reply:
     messages: Sequence[bytes] = ()
     """The messages."""
 
-    status: int = 0
-    """The gRPC status, any number."""
+    status: int | None = 0
+    """The gRPC status, any number, or None for an end without one."""
 
     message: str = ""
     """The text that goes with it."""
+
+    raw_message: str = ""
+    """The text as it stands on the wire."""
 
     details: str = ""
     """The value of `grpc-status-details-bin`."""
@@ -77,17 +90,24 @@ class Reply:
     @property
     def raw(self) -> bool:
         """Whether only a raw peer can say it."""
-        special = self.details or self.form or self.raw_body is not None or self.http is not None or self.breaks
-        return bool(special or self.headers or self.trailers) or self.status not in CODES
+        special = self.details or self.form or self.raw_message or self.breaks or self.headers or self.trailers
+        return bool(special) or self.raw_body is not None or self.http is not None or self.status not in CODES
 
 
 def reply(upstream: Json, messages: Sequence[bytes]) -> Reply:
-    """Return the answer that the `upstream` of a case describes."""
+    """Return the answer that the `upstream` of a case describes.
+
+    Raises:
+        ValueError: it says something that is not known.
+    """
+    if unknown := upstream.keys() - KNOWN:
+        raise ValueError(f"unknown words about the upstream: {', '.join(sorted(unknown))}")
     raw = upstream.get("raw_body_hex")
     return Reply(
         messages=messages,
         status=upstream.get("grpc_status", 0),
-        message=str(upstream.get("grpc_message") or upstream.get("grpc_message_raw") or ""),
+        message=upstream.get("grpc_message") or "",
+        raw_message=upstream.get("grpc_message_raw") or "",
         details=upstream.get("grpc_status_details_bin", ""),
         raw_body=None if raw is None else bytes.fromhex(raw),
         http=upstream.get("http_response"),
@@ -181,9 +201,9 @@ class _Every(grpc.GenericRpcHandler):
 
 
 async def _answer_raw(stream: RawStream, found: Reply) -> None:
-    ending = [("grpc-status", str(found.status))]
-    if found.message:
-        ending.append(("grpc-message", found.message))
+    ending = [] if found.status is None else [("grpc-status", str(found.status))]
+    if found.raw_message or found.message:
+        ending.append(("grpc-message", found.raw_message or quote(found.message, safe=PLAIN)))
     if found.details:
         ending.append(("grpc-status-details-bin", found.details))
     ending += found.trailers
@@ -203,9 +223,10 @@ async def _answer_raw(stream: RawStream, found: Reply) -> None:
         await stream.send_headers([*headers, *ending], end=True)
     else:
         await stream.send_headers(headers)
-        if body:
-            await stream.send(body)
-        await stream.send_headers(ending, end=True)
+        if body or not ending:
+            await stream.send(body, end=not ending)
+        if ending:
+            await stream.send_headers(ending, end=True)
 
 
 async def _answer_http(stream: RawStream, raw: Json) -> None:

@@ -54,6 +54,8 @@ def body(outcome: Json, answer: Answer) -> str:
         return contains_json(found[-1] if found else None, outcome["body_json_lines_last"])
     if "body_base64" in outcome and answer.body != base64.b64decode(outcome["body_base64"]):
         return f"the body is {answer.body[:200]!r}"
+    if "body_text_contains" in outcome and outcome["body_text_contains"].encode() not in answer.body:
+        return f"the body is {answer.body[:200]!r}, without {outcome['body_text_contains']!r}"
     if "body_text" in outcome:
         return same_text(answer, outcome["body_text"])
     return ""

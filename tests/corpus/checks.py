@@ -21,6 +21,15 @@ from tests.corpus.masks import made_mask
 from tests.corpus.requests import Sent
 from tests.corpus.services import Method
 
+EXPECTATIONS = {
+    *("http_status", "http_status_any_of", "error", "unsupported", "match", "vars", "vars_rule"),
+    *("json", "json_rule", "messages", "grpc_code", "grpc_code_in_body", "name", "accepted", "rule"),
+    *("content_type", "content_type_media", "content_type_any_of", "content_length", "headers", "body_rule"),
+    *("body_json", "body_json_contains", "body_json_lines", "body_json_lines_last"),
+    *("body_text", "body_text_contains", "body_base64"),
+}
+"""What an outcome may say. Anything else fails, for it would not be looked at."""
+
 CODES = {code.name: code.value[0] for code in grpc.StatusCode}
 UNSUPPORTED = (400, 404, 405, 501)
 """What a method that was not mapped may be answered with, when the case does not say."""
@@ -83,7 +92,7 @@ class Checker:
         if outcome.get("match") is None:
             if seen.calls:
                 return "a template was matched"
-            allowed = outcome.get("http_status_any_of", [404])
+            allowed = outcome.get("http_status_any_of") or [outcome.get("http_status", 404)]
             return "" if seen.answer.status in allowed else f"the status is none of {allowed}"
         if problem := self._one_call(seen):
             return problem
@@ -221,7 +230,8 @@ def any_of(check: Callable[[Json], str], outcomes: list[Json], seen: Observed) -
     problems = []
     for outcome in outcomes:
         try:
-            problem = check(outcome)
+            unknown = outcome.keys() - EXPECTATIONS
+            problem = f"unknown expectations: {', '.join(sorted(unknown))}" if unknown else check(outcome)
         except DecodeError as error:
             problem = f"what the upstream got is no message: {error}"
         except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +14,9 @@ from tests.corpus.http1 import Request
 
 MODULO = re.compile(r"i % (\d+) for i in range\(n\)")
 """The expression for bytes that is known."""
+
+KNOWN = {"method", "path", "path_template", "query", "headers", "body", "body_base64", "body_json", "body_generated"}
+"""What the `request` of a case may say."""
 
 CHUNK = 16
 """The size of a chunk where a body is also sent chunked."""
@@ -42,12 +46,14 @@ def requests(case: Case) -> Iterator[Sent]:
     """Yield the requests of a case.
 
     Raises:
-        ValueError: the case has a recipe that is not known.
+        ValueError: the case says something of its request that is not known.
     """
     if "sweep" in case.raw:
         yield from _sweep(case.raw["sweep"], case.raw.get("request", {}))
         return
     raw = case.raw["request"]
+    if unknown := raw.keys() - KNOWN:
+        raise ValueError(f"unknown words about the request: {', '.join(sorted(unknown))}")
     target = _repeated(raw["path_template"]) if "path_template" in raw else raw.get("path", case.http.get("template"))
     if raw.get("query") is not None:
         target += f"?{raw['query']}"
@@ -61,6 +67,8 @@ def requests(case: Case) -> Iterator[Sent]:
         body = raw["body"].encode()
     elif "body_base64" in raw:
         body = base64.b64decode(raw["body_base64"])
+    elif "body_json" in raw:
+        body = json.dumps(raw["body_json"], ensure_ascii=False).encode()
     elif "body_before_gzip" in case.options:
         body = gzip.compress(case.options["body_before_gzip"].encode(), mtime=0)
     if (how := case.options.get("send")) is not None:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # where pytest finds the generated messages too
 sys.path[:0] = [str(ROOT / "gen"), str(ROOT / "tests" / "protos")]
 
-from tests.corpus.cases import load  # noqa: E402
+from tests.corpus.cases import corpus_file, load  # noqa: E402
 from tests.corpus.report import Outcome, summary  # noqa: E402
 from tests.corpus.runner import run  # noqa: E402
 
@@ -27,7 +27,10 @@ def main() -> int:
     parser.add_argument("--all-features", action="store_true", help="run also what requires features not offered")
     parser.add_argument("--keep", type=Path, help="a folder for the gateway's files, which stay")
     arguments = parser.parse_args()
-    corpus = load(arguments.file)
+    try:
+        corpus = load(arguments.file)
+    except (OSError, ValueError, KeyError) as error:
+        parser.error(f"{arguments.file or corpus_file()} is no corpus: {error}")
     with tempfile.TemporaryDirectory(prefix="corpus-") as scratch:
         folder = arguments.keep or Path(scratch)
         results = asyncio.run(run(corpus, folder, everything=arguments.all_features))

@@ -39,10 +39,12 @@ async def test_the_grpc_upstream_answers_what_it_is_told() -> None:
         ({"grpc_status": 5, "form": "headers first, then trailers, no message"}, 5, b"", False),
         ({"raw_body_hex": "0a", "grpc_status": 0}, 0, b"\x0a", False),
         ({"grpc_status": 5, "grpc_status_details_bin": "CAU"}, 5, b"", True),
+        ({"grpc_status": 5, "grpc_message_raw": "%zz"}, 5, b"", True),
+        ({"grpc_status": None}, None, b"", False),
     ],
 )
 async def test_the_raw_upstream_says_what_grpc_cannot(
-    upstream: dict[str, object], status: int, data: bytes, trailers_only: bool
+    upstream: dict[str, object], status: int | None, data: bytes, trailers_only: bool
 ) -> None:
     async with Backend() as backend, RawClient(backend.raw_address) as client:
         made = backend.replies["a.B"] = reply(upstream, [])
@@ -67,6 +69,21 @@ async def test_the_raw_upstream_answers_with_plain_http() -> None:
         backend.replies["a.B"] = reply({"http_response": {"status": 502, "body": ""}}, [])
         stream = await client.call("/a.B/M", b"x")
         assert (stream.header(":status"), stream.headers_ended) == ("502", True)
+
+
+async def test_a_message_is_encoded_unless_it_is_given_as_it_stands_on_the_wire() -> None:
+    async with Backend() as backend, RawClient(backend.raw_address) as client:
+        for upstream, expected in (
+            ({"grpc_status": 5, "grpc_message": "ä%\n", "form": "trailers-only"}, "%C3%A4%25%0A"),
+            ({"grpc_status": 5, "grpc_message_raw": "%zz ok"}, "%zz ok"),
+        ):
+            backend.replies["a.B"] = reply(upstream, [])
+            assert (await client.call("/a.B/M", b"x")).trailer("grpc-message") == expected
+
+
+def test_an_upstream_that_says_more_is_not_understood() -> None:
+    with pytest.raises(ValueError, match="unknown words about the upstream: mood"):
+        reply({"mood": "good"}, [])
 
 
 def test_what_grpc_can_say_is_not_raw() -> None:

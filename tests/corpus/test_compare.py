@@ -16,7 +16,7 @@ from google.protobuf import (
 from tests.corpus.backend import Call
 from tests.corpus.bodies import body, content_type, events, lines, problem_of_length, same_text
 from tests.corpus.cases import Case, load
-from tests.corpus.checks import Checker, Observed, refused
+from tests.corpus.checks import Checker, Observed, any_of, refused
 from tests.corpus.compare import (
     contains_json,
     leaves,
@@ -191,6 +191,13 @@ def test_lengths() -> None:
     assert problem_of_length(stated, 10) == ""
     assert "not 11" in problem_of_length(stated, 11)
     assert "the body has 2 bytes" in problem_of_length(Answer(200, [("content-length", "3")], b"{}"), 2)
+
+
+def test_an_expectation_that_is_not_known_fails() -> None:
+    seen = observed(answer("{}"))
+    assert any_of(lambda _: "", [{"http_status": 200}], seen) == ""
+    assert "unknown expectations: mood" in any_of(lambda _: "", [{"http_status": 200, "mood": "good"}], seen)
+    assert any_of(lambda _: "", [{"mood": "good"}, {"http_status": 200}], seen) == ""
 
 
 def test_event_streams_are_compared_by_the_data_of_their_events() -> None:

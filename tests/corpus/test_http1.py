@@ -139,5 +139,7 @@ def test_a_sweep_is_a_request_for_each_byte_and_case() -> None:
 def test_an_unknown_recipe_is_an_error() -> None:
     with pytest.raises(ValueError, match="unknown recipe"):
         made({"method": "POST", "path": "/", "body_generated": {"bytes": "os.urandom(n)", "n": 1}})
+    with pytest.raises(ValueError, match="unknown words about the request: mood"):
+        made({"method": "GET", "path": "/", "mood": "good"})
     with pytest.raises(ValueError, match="unknown way to send"):
         made({"method": "POST", "path": "/", "body": ""}, options={"send": "by pigeon"})

@@ -641,14 +641,25 @@ async def test_w47_an_upstream_that_is_not_there(admin: Admin, web: WebClient, f
 
 
 async def test_w48_an_upstream_that_dies_in_the_middle(admin: Admin, web: WebClient, form: str) -> None:
+    dying = asyncio.Event()
+
     async def answer(stream: RawStream) -> None:
         await stream.finished()
         await stream.send_headers([(":status", "200"), ("content-type", "application/grpc")])
         await stream.send(frame(BLOB))
+        await dying.wait()
         stream.connection.writer.close()
 
-    async with peer(admin, answer) as made:
-        found = await web.send(request(made.path("ServerStream"), BLOB, content_type=form))
+    async with peer(admin, answer) as made, Connection(web.address) as connection:
+        await web.begin(connection, request(made.path("ServerStream"), BLOB, content_type=form))
+        await connection.head()
+        pieces = connection.chunks()
+        while not decode(connection.answer).frames:
+            await anext(pieces)
+        dying.set()
+        async for _ in pieces:
+            pass
+        found = connection.answer
         if found.complete:
             assert decode(found).block is not None
             assert decode(found).status in (13, 14)

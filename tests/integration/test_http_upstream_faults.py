@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from gateway.v1 import health_service_pb2
+from gateway.v1 import endpoint_pb2, health_service_pb2
 from tests.support.gateway import Admin
 from tests.support.http_backend import WAIT, HttpBackend, RawCaller, Request
 from tests.support.plain_http import Place, keep, plain_http, says
@@ -170,7 +170,7 @@ async def test_a_backend_that_closes_without_an_answer_is_a_503(place: Place) ->
         assert words == "upstream upstreams/b closed the connection without an answer"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def admin(place: Place) -> AsyncIterator[Admin]:
     found = Admin(place.gateway.admin)
     yield found
@@ -179,10 +179,10 @@ async def admin(place: Place) -> AsyncIterator[Admin]:
 
 async def endpoint_of(admin: Admin, name: str) -> tuple[str, str]:
     """Return the state of an upstream's only endpoint, and why."""
-    health = await admin.health.GetHealth(health_service_pb2.GetHealthRequest(), timeout=20)
+    health = (await admin.health.GetHealth(health_service_pb2.GetHealthRequest(), timeout=20)).health
     upstream = next(upstream for upstream in health.upstreams if upstream.upstream == f"upstreams/{name}")
     endpoint = upstream.endpoints[0]
-    return type(endpoint).State.Name(endpoint.state), endpoint.reason
+    return endpoint_pb2.Endpoint.State.Name(endpoint.state).removeprefix("STATE_"), endpoint.reason
 
 
 async def refusal(caller: RawCaller, path: str) -> tuple[int, str]:

@@ -327,6 +327,18 @@ class PlayedStream:
         self._task.cancel()
 
 
+class Refuse:
+    """An admission that refuses every call."""
+
+    name = "policies/refuse"
+
+    def __init__(self, error: GatewayError) -> None:
+        self._error = error
+
+    def admit(self, call: Call) -> None:
+        raise self._error
+
+
 class NoCluster:
     """Stands where an upstream's endpoints would; a play leases none."""
 

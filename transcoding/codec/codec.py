@@ -149,7 +149,10 @@ class Codec:
         Raises:
             Unprintable: it has no JSON form.
         """
-        return _dump(self.tree(message))
+        try:
+            return _dump(self._writers.message(message.DESCRIPTOR)(message))  # type: ignore[arg-type] # the runtime's class has the same members
+        except UNUSUAL as error:
+            raise self._unprintable(message, error) from None
 
     def print_field(self, message: Message, field: FieldDescriptor) -> bytes:
         """Return the value of one field as compact JSON in UTF-8.

@@ -73,10 +73,8 @@ class ConnectUnaryResponder:
         if not ending.status.ok:
             await respond_error(session, ending, self._offer)
             return
-        name = UNARY_CODECS.get(media_type(self._request), "json")
-        await self._reply(
-            session, self._form or form_of(name, self._offer), Reply(b"", ending.initial, ending.trailing)
-        )
+        form = self._form or form_of(_wanted(self._request), self._offer)
+        await self._reply(session, form, Reply(b"", ending.initial, ending.trailing))
 
     def _query(self) -> bytes:
         """Return the message of a GET, as it is there."""

@@ -114,7 +114,7 @@ class ExplainCallRequest(_message.Message):
     def __init__(self, path: _Optional[str] = ..., verb: _Optional[str] = ..., host: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., max_misses: _Optional[int] = ...) -> None: ...
 
 class ExplainCallResponse(_message.Message):
-    __slots__ = ("matched", "route", "match_index", "reasons", "path_parameters", "policies", "action", "upstreams", "method", "shape", "deadlines", "status", "misses", "more_misses", "config_revision")
+    __slots__ = ("matched", "route", "match_index", "reasons", "path_parameters", "policies", "action", "upstreams", "method", "shape", "deadlines", "status", "misses", "more_misses", "config_revision", "protocol", "rule", "http_status")
     class PathParametersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -157,6 +157,9 @@ class ExplainCallResponse(_message.Message):
     MISSES_FIELD_NUMBER: _ClassVar[int]
     MORE_MISSES_FIELD_NUMBER: _ClassVar[int]
     CONFIG_REVISION_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    HTTP_STATUS_FIELD_NUMBER: _ClassVar[int]
     matched: bool
     route: str
     match_index: int
@@ -172,7 +175,10 @@ class ExplainCallResponse(_message.Message):
     misses: _containers.RepeatedCompositeFieldContainer[ExplainCallResponse.Miss]
     more_misses: int
     config_revision: int
-    def __init__(self, matched: bool = ..., route: _Optional[str] = ..., match_index: _Optional[int] = ..., reasons: _Optional[_Iterable[str]] = ..., path_parameters: _Optional[_Mapping[str, str]] = ..., policies: _Optional[_Iterable[str]] = ..., action: _Optional[str] = ..., upstreams: _Optional[_Iterable[_Union[ExplainCallResponse.UpstreamChoice, _Mapping]]] = ..., method: _Optional[str] = ..., shape: _Optional[str] = ..., deadlines: _Optional[_Iterable[str]] = ..., status: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., misses: _Optional[_Iterable[_Union[ExplainCallResponse.Miss, _Mapping]]] = ..., more_misses: _Optional[int] = ..., config_revision: _Optional[int] = ...) -> None: ...
+    protocol: str
+    rule: str
+    http_status: int
+    def __init__(self, matched: bool = ..., route: _Optional[str] = ..., match_index: _Optional[int] = ..., reasons: _Optional[_Iterable[str]] = ..., path_parameters: _Optional[_Mapping[str, str]] = ..., policies: _Optional[_Iterable[str]] = ..., action: _Optional[str] = ..., upstreams: _Optional[_Iterable[_Union[ExplainCallResponse.UpstreamChoice, _Mapping]]] = ..., method: _Optional[str] = ..., shape: _Optional[str] = ..., deadlines: _Optional[_Iterable[str]] = ..., status: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., misses: _Optional[_Iterable[_Union[ExplainCallResponse.Miss, _Mapping]]] = ..., more_misses: _Optional[int] = ..., config_revision: _Optional[int] = ..., protocol: _Optional[str] = ..., rule: _Optional[str] = ..., http_status: _Optional[int] = ...) -> None: ...
 
 class TapCallsRequest(_message.Message):
     __slots__ = ("filter", "sample_percent", "max_calls")

@@ -294,3 +294,24 @@ def test_threads_may_share_a_codec() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_usual_json_is_read_the_fast_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transcoding.codec.codec.Walk", None)
+    tree: dict[str, Any] = {
+        "pageCount": 1,
+        "d": 1.5,
+        "f": 2,
+        "color": "COLOR_RED",
+        "theme": None,
+        "child": {"page_count": "7", "color": 77, "d": 3},
+        "books": [{"data": "YQ=="}, {"big": "5"}],
+        "byName": {"a": {"at": "2024-01-31T12:00:00.5Z"}},
+        "ok": True,
+    }
+    message = parse("three.Small", tree)
+    assert (message.child.page_count, message.books[1].big, message.by_name["a"].at.nanos) == (7, 5, 500_000_000)
+    assert parse("three.Small", {**tree, "colour": 1}, unknown_fields="ignore") == message
+    known = {"fAny": {"@type": "x/three.Small", **tree}, "fStruct": tree, "fValue": None, "fInt64value": "5"}
+    assert parse("three.WellKnown", known).f_int64value.value == 5
+    CODEC.merge_field(new("three.Small"), descriptor("three.Small").fields_by_name["books"], [tree])
