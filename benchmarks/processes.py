@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,16 @@ START_DEADLINE = 20.0
 
 MESSAGE = b"\0\0\0\0\x0chello world!"
 UNARY_PATH = "/bench.v1.Bench/Unary"
+
+SERVER = {
+    "listeners": [
+        {"name": "traffic", "address": "127.0.0.1:0"},
+        {"name": "http", "address": "127.0.0.1:0", "protocol": "HTTP"},
+    ],
+    "admin": {"address": "127.0.0.1:0"},
+    "drain_timeout": "1s",
+}
+"""The sockets of the gateway, on free ports."""
 
 
 @dataclass
@@ -87,7 +97,7 @@ def pin(process: subprocess.Popen[bytes], *, measured: bool) -> None:
 @contextlib.contextmanager
 def running(command: list[str], port: int, *, measured: bool = False) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process that listens on `port` until the end of the block."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=HERE.parent)
     pin(process, measured=measured)
     try:
         wait_for_port(port, process)
@@ -139,23 +149,38 @@ def gateway(upstream: int, *, routes: int = 1) -> Iterator[Proxy]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "bench.binpb").write_bytes(schema())
-        config = folder / "edge.yaml"
-        config.write_text(yaml.safe_dump(configuration(folder, upstream, routes)))
-        ready = folder / "ready.json"
-        command = [sys.executable, "-m", "edge.cli", "serve", "--config", str(config), "--ready-file", str(ready)]
-        process = subprocess.Popen([*command, "--log-level", "WARNING"])
-        pin(process, measured=True)
-        try:
-            end = time.monotonic() + START_DEADLINE
-            while not ready.exists():
-                if process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(f"the gateway is not ready after {START_DEADLINE} s (exit {process.poll()})")
-                time.sleep(0.005)
-            address = json.loads(ready.read_text())["listeners"]["traffic"]
-            yield Proxy("edge", int(address.rpartition(":")[2]), psutil.Process(process.pid))
-        finally:
-            process.terminate()
-            process.wait(15)
+        with edge(configuration(folder, upstream, routes), folder) as proxy:
+            yield proxy
+
+
+@contextlib.contextmanager
+def edge(configured: Mapping[str, object], folder: Path, *, listener: str = "traffic") -> Iterator[Proxy]:
+    """Run the gateway.
+
+    Args:
+        configured: What edge.yaml holds besides the sockets.
+        folder: Where its files go.
+        listener: The port that counts: `traffic` for gRPC, `http` for HTTP.
+
+    Raises:
+        RuntimeError: it did not become ready in time.
+    """
+    file, ready = folder / "edge.yaml", folder / "ready.json"
+    file.write_text(yaml.safe_dump({"server": SERVER, **configured}))
+    command = [sys.executable, "-m", "edge.cli", "serve", "--config", str(file), "--ready-file", str(ready)]
+    process = subprocess.Popen([*command, "--log-level", "WARNING"])
+    pin(process, measured=True)
+    try:
+        end = time.monotonic() + START_DEADLINE
+        while not ready.exists():
+            if process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"the gateway is not ready after {START_DEADLINE} s (exit {process.poll()})")
+            time.sleep(0.005)
+        address = json.loads(ready.read_text())["listeners"][listener]
+        yield Proxy("edge", int(address.rpartition(":")[2]), psutil.Process(process.pid))
+    finally:
+        process.terminate()
+        process.wait(15)
 
 
 def configuration(folder: Path, upstream: int, routes: int) -> dict[str, object]:
@@ -166,11 +191,6 @@ def configuration(folder: Path, upstream: int, routes: int) -> dict[str, object]
         for index in range(routes - 1)
     ]
     return {
-        "server": {
-            "listeners": [{"name": "traffic", "address": "127.0.0.1:0"}],
-            "admin": {"address": "127.0.0.1:0"},
-            "drain_timeout": "1s",
-        },
         "schemas": [{"name": "schemas/bench", "file": str(folder / "bench.binpb")}],
         "upstreams": [
             {

@@ -163,8 +163,10 @@ def describe(
 
 @app.command()
 def explain(
-    call: Annotated[str, typer.Argument(metavar="METHOD_OR_PATH", help="A gRPC method or an HTTP path.")],
-    verb: Annotated[str, typer.Option("--verb", "-X", help="The HTTP verb; leave it out for gRPC.")] = "",
+    call: Annotated[
+        list[str], typer.Argument(metavar="[VERB] METHOD_OR_PATH", help="A gRPC method, or an HTTP verb and path.")
+    ],
+    verb: Annotated[str, typer.Option("--verb", "-X", help="The HTTP verb, as an option.")] = "",
     host: Annotated[str, typer.Option(help="The host the call is addressed to.")] = "",
     header: Annotated[list[str] | None, typer.Option("--header", "-H", help="A header, as in `name:value`.")] = None,
     misses: Annotated[int, typer.Option(min=0, max=1000, help="The most other routes to show; 0 means 20.")] = 0,
@@ -173,7 +175,7 @@ def explain(
 ) -> None:
     """Say which route takes a call, and why the others do not. No call is made.
 
-    Example: `edge explain bookstore.v1.BookstoreService/GetBook`, `edge explain /v1/books/1 --verb GET`
+    Example: `edge explain bookstore.v1.BookstoreService/GetBook`, `edge explain GET /v1/books/1`
     """
     from edge.commands import explain as command
     from edge.commands.show import Format

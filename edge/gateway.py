@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from edge.model.config import Configuration
 from edge.model.errors import InvalidRequest, Violation
+from edge.model.finding import HttpFinding
+from edge.model.http import HttpRequest
 from edge.model.schema import Method, SchemaSet
 from edge.model.settings import ServerSettings
 from edge.model.snapshot import Snapshot, SourceState
@@ -79,6 +81,10 @@ class Gateway:
     def method(self, path: str) -> Method | None:
         """Return what is known of a method by its path on the wire."""
         return self._clusters.method(path)
+
+    def find(self, request: HttpRequest) -> HttpFinding:
+        """Return what would become of an HTTP request."""
+        return self.transcoder.explain(request)
 
     def schema(self, name: str) -> tuple[SchemaSet, SourceState]:
         """Return the descriptors of a schema resource in force, and how learning them goes."""

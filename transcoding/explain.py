@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from edge.model.call import Protocol
+from edge.model.call import Call, Protocol
 from edge.model.errors import GatewayError, InvalidRequest, VerbNotAllowed
 from edge.model.finding import HttpFinding
 from edge.model.http import HttpRequest
@@ -33,10 +33,12 @@ def explain_request(finder: Finder, index: Index, request: HttpRequest) -> HttpF
         error = refused.error
     call = finder.call
     if isinstance(error, VerbNotAllowed):
-        call.protocol = Protocol.HTTP
         if request.verb == "OPTIONS":
+            call.protocol = Protocol.HTTP
             return HttpFinding(call=call, answer=f"answer without an upstream: allow: {', '.join(error.allow)}")
-        return HttpFinding(call=call, error=error, misses=tuple(_other_verbs(index, request, error.allow)))
+        misses = tuple(_other_verbs(index, finder.call, error.allow, request))
+        call.method, call.protocol = request.path, Protocol.HTTP
+        return HttpFinding(call=call, error=error, misses=misses)
     if plain:
         return HttpFinding(call=call)
     if error is None and call.plan is None:
@@ -65,12 +67,15 @@ def _rule(index: Index, request: HttpRequest, route: str, method: str) -> Candid
     return next(ours, None) if method != request.path else None
 
 
-def _other_verbs(index: Index, request: HttpRequest, verbs: tuple[str, ...]) -> Iterator[Miss]:
-    """Yield the rules for the path of a request with other verbs."""
+def _other_verbs(index: Index, call: Call, verbs: Sequence[str], request: HttpRequest) -> Iterator[Miss]:
+    """Yield the rules for the path of a request that ask for other verbs, and whose route takes the call."""
+    call.protocol = Protocol.REST
     for verb in verbs:
-        candidates = index.rules.candidates(verb, request.path)
-        if not candidates or (verb == "HEAD" and "GET" in verbs):
-            continue
-        rule = candidates[0].value
-        method = rule.binding.method.full_name
-        yield Miss(rule.offer.route, 0, f"{rule.binding.pattern} is for {method}, the call has {request.verb}", 1)
+        for candidate in index.rules.candidates(verb, request.path) if verb != "HEAD" else ():
+            rule = candidate.value
+            call.method = rule.offer.method.path
+            match = index.snapshot.table.match(call)
+            if match is not None and match.plan.route.name == rule.offer.route:
+                reason = f"{rule.binding.pattern} calls {call.method[1:]}, and the call has the verb {request.verb}"
+                yield Miss(rule.offer.route, match.index, reason, 1)
+                break

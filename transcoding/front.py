@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.model.errors import GatewayError, InvalidRequest
+from edge.model.finding import HttpFinding
 from edge.model.http import HeaderPairs, HttpExchange, HttpRequest
 from edge.model.invoke import Invoker
 from edge.model.passthrough import Passthrough
 from edge.model.pipeline import Pipeline
 from transcoding.cors import cors_headers
+from transcoding.explain import explain_request
 from transcoding.finder import Finder
 from transcoding.headers import caller_deadline
 from transcoding.index import Index
@@ -66,3 +68,8 @@ class Transcoder:
             await session.refuse(responder, refusal)
         else:
             await session.run(responder)
+
+    def explain(self, request: HttpRequest) -> HttpFinding:
+        """Return what would become of a request. Nothing is called, counted or answered."""
+        index = self._index()
+        return explain_request(Finder(index, request, self._passthrough, self._documents), index, request)

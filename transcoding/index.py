@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from edge.model.config import Route
@@ -67,8 +67,10 @@ class Index:
         return found[0] if found else ""
 
 
-_Key = tuple[Route, str]
-"""A route, by identity, and the hash of a schema."""
+_Key = tuple[str, str]
+"""The name of a route and the hash of a schema."""
+
+_Wanted = Mapping[_Key, tuple[Route, SchemaSet]]
 
 
 class IndexKeeper:
@@ -77,63 +79,55 @@ class IndexKeeper:
     Args:
         snapshot: The configuration in force.
         changes: Counts changes of schemas, among others.
-        spawn: Runs a coroutine in the background and owns it; the second argument is its name.
+        spawn: Runs a coroutine in the background and owns it; `name` is what it is called.
     """
 
-    def __init__(
-        self,
-        snapshot: Watch[Snapshot],
-        changes: Watch[int],
-        spawn: Callable[..., object],
-    ) -> None:
+    def __init__(self, snapshot: Watch[Snapshot], changes: Watch[int], spawn: Callable[..., object]) -> None:
         self.index = Index()
         self._snapshot = snapshot
         self._spawn = spawn
         self._kept: dict[_Key, RouteOffers] = {}
-        self._keys: tuple[_Key, ...] = ()
+        self._schemas: tuple[str, ...] = ()
         self._told: frozenset[str] = frozenset()
         self._busy = False
-        self._again = False
         snapshot.listen(self._configured)
         changes.listen(self._learnt)
 
     def _configured(self, snapshot: Snapshot) -> None:
         """Index a configuration that is in force from now on."""
-        self._swap(snapshot, dict(_wanted(snapshot)))
+        self._swap(snapshot, _wanted(snapshot))
 
     def _learnt(self, _: int) -> None:
-        """Index a schema that was learnt, once it is compiled."""
+        """Index the schemas that were learnt, once they are compiled. Most changes are of other things."""
         snapshot = self._snapshot.value
-        wanted = dict(_wanted(snapshot))
-        if tuple(wanted) == self._keys:
+        if self._busy or _schemas(snapshot) == self._schemas:
             return
-        missing = {key: schema for key, schema in wanted.items() if key not in self._kept}
-        if not missing:
-            self._swap(snapshot, wanted)
-        elif self._busy:
-            self._again = True
-        else:
+        wanted = _wanted(snapshot)
+        missing = self._missing(wanted)
+        if missing:
             self._busy = True
             self._spawn(self._compile(missing), name="compile transcoding rules")
-
-    async def _compile(self, missing: Mapping[_Key, SchemaSet]) -> None:
-        try:
-            made = await asyncio.to_thread(_compile_all, missing)
-        finally:
-            self._busy = False
-        self._kept.update(made)
-        again, self._again = self._again, False
-        snapshot = self._snapshot.value
-        wanted = dict(_wanted(snapshot))
-        if again and any(key not in self._kept for key in wanted):
-            self._learnt(0)  # something more was learnt meanwhile
         else:
             self._swap(snapshot, wanted)
 
-    def _swap(self, snapshot: Snapshot, wanted: Mapping[_Key, SchemaSet]) -> None:
-        missing = {key: schema for key, schema in wanted.items() if key not in self._kept}
-        self._kept = {**{key: self._kept[key] for key in wanted if key in self._kept}, **_compile_all(missing)}
-        self._keys = tuple(wanted)
+    async def _compile(self, missing: _Wanted) -> None:
+        try:
+            self._kept.update(await asyncio.to_thread(_compile_all, missing))
+        finally:
+            self._busy = False
+        self._learnt(0)  # perhaps something more was learnt meanwhile
+
+    def _missing(self, wanted: _Wanted) -> _Wanted:
+        return {
+            key: (route, schema)
+            for key, (route, schema) in wanted.items()
+            if (kept := self._kept.get(key)) is None or kept.route != route
+        }
+
+    def _swap(self, snapshot: Snapshot, wanted: _Wanted) -> None:
+        made = _compile_all(self._missing(wanted))
+        self._kept = {key: made.get(key) or self._kept[key] for key in wanted}
+        self._schemas = _schemas(snapshot)
         self.index = _build(snapshot, self._kept)
         problems = frozenset(self.index.problems)
         for problem in sorted(problems - self._told):
@@ -141,25 +135,32 @@ class IndexKeeper:
         self._told = problems
 
 
-def _wanted(snapshot: Snapshot) -> Iterator[tuple[_Key, SchemaSet]]:
-    """Yield what has to be compiled for a configuration with the schemas that are known now."""
+def _schemas(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return what is known of the upstreams, for comparison."""
+    return tuple(cluster.schema.hash for cluster in snapshot.clusters.values())
+
+
+def _wanted(snapshot: Snapshot) -> _Wanted:
+    """Return what has to be compiled for a configuration with the schemas that are known now."""
+    wanted: dict[_Key, tuple[Route, SchemaSet]] = {}
     for plan in snapshot.plans.values():
         if plan.route.transcoding is None:
             continue
         for upstream in plan.upstreams:
-            if upstream.protocol is UpstreamProtocol.GRPC and upstream.cluster.schema.files:
-                schema = upstream.cluster.schema
-                yield (plan.route, schema.hash), schema
+            schema = upstream.cluster.schema
+            if upstream.protocol is UpstreamProtocol.GRPC and schema.files:
+                wanted[plan.route.name, schema.hash] = (plan.route, schema)
+    return wanted
 
 
-def _compile_all(missing: Mapping[_Key, SchemaSet]) -> dict[_Key, RouteOffers]:
+def _compile_all(missing: _Wanted) -> dict[_Key, RouteOffers]:
     made = {}
-    for (route, digest), schema in missing.items():
+    for key, (route, schema) in missing.items():
         try:
-            made[route, digest] = compile_offers(route, schema)
+            made[key] = compile_offers(route, schema)
         except SchemaError as error:
             _log.warning("%s: %s", route.name, error)
-            made[route, digest] = RouteOffers((), (), ())
+            made[key] = RouteOffers(route, (), (), ())
     return made
 
 
@@ -168,8 +169,8 @@ def _build(snapshot: Snapshot, kept: Mapping[_Key, RouteOffers]) -> Index:
     methods: dict[str, tuple[Offer, ...]] = {}
     problems: list[str] = []
     for (route, _), offered in kept.items():
-        routes[route.name] = (*routes.get(route.name, ()), offered)
-        problems += [f"{route.name}: {problem}" for problem in offered.problems]
+        routes[route] = (*routes.get(route, ()), offered)
+        problems += [f"{route}: {problem}" for problem in offered.problems]
         for offer in offered.offers:
             methods[offer.method.path] = (*methods.get(offer.method.path, ()), offer)
     return Index(

@@ -30,6 +30,9 @@ _UNKNOWN_FIELDS = {Strictness.STRICT: "refuse", Strictness.WARN: "report", Stric
 class RouteOffers:
     """What one route offers of one schema."""
 
+    route: Route
+    """The route."""
+
     offers: tuple[Offer, ...]
     """The methods."""
 
@@ -73,7 +76,7 @@ def compile_offers(route: Route, schema: SchemaSet) -> RouteOffers:
             rules += [RestRule(binding, offer, tables) for binding in compiled]
             problems += found
     problems += find_conflicts(rule.binding for rule in rules)
-    return RouteOffers(tuple(offers), tuple(rules), tuple(problems))
+    return RouteOffers(route, tuple(offers), tuple(rules), tuple(problems))
 
 
 def check_offers(route: Route, schema: SchemaSet) -> list[Problem]:

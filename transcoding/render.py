@@ -78,7 +78,7 @@ def status_tree(status: Status, codec: Codec | None = None) -> dict[str, object]
     """
     return {
         "code": int(status.code),
-        "message": status.message,
+        "message": _text(status.message),
         "details": [_detail(detail, codec) for detail in status.details],
     }
 
@@ -100,7 +100,7 @@ def connect_error(status: Status, codec: Codec | None = None) -> dict[str, objec
     """
     error: dict[str, object] = {"code": CONNECT_CODES.get(status.code, "unknown")}
     if status.message:
-        error["message"] = status.message
+        error["message"] = _text(status.message)
     if status.details:
         error["details"] = [_connect_detail(detail, codec) for detail in status.details]
     return error
@@ -126,14 +126,19 @@ def web_status(status: Status) -> list[tuple[str, str]]:
     pairs = [("grpc-status", str(int(status.code)))]
     if status.message:
         pairs.append(("grpc-message", percent_encode(status.message)))
-    if status.details:
-        pairs.append(("grpc-status-details-bin", encode_binary(status.to_proto().SerializeToString())))
+    if packed := status.packed or (status.details and status.to_proto().SerializeToString()):
+        pairs.append(("grpc-status-details-bin", encode_binary(packed)))
     return pairs
 
 
 def close_code(status: Status) -> int:
     """Return the code a WebSocket is closed with: 1000 for OK, else 4000 and the gRPC code."""
     return 1000 if status.ok else WEB_SOCKET_CLOSE + int(status.code)
+
+
+def _text(message: str) -> str:
+    """Return a message as JSON can hold it: without lone surrogates, which a quoted input may have."""
+    return message if message.isascii() else message.encode("utf-8", "replace").decode()
 
 
 def _connect_detail(detail: Detail, codec: Codec | None) -> dict[str, object]:

@@ -59,7 +59,7 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         self, request: admin_service_pb2.ExplainCallRequest, context: object
     ) -> admin_service_pb2.ExplainCallResponse:
         """Return which route would take the call, and why."""
-        return explain_call(request, self._runtime.snapshot.value, self._runtime.method)
+        return explain_call(request, self._runtime.snapshot.value, self._runtime.method, self._runtime.find)
 
     @answer
     async def TapCalls(

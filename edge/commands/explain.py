@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -14,9 +14,29 @@ from edge.commands.terminal import ExitCode, Failure, clean, facts, heading, out
 from edge.model.status import Code
 from gateway.v1 import admin_service_pb2, admin_service_pb2_grpc
 
+_NAMES = {
+    "grpc": "gRPC",
+    "grpc-web": "gRPC-Web",
+    "connect": "Connect",
+    "rest": "REST",
+    "websocket": "WebSocket",
+    "http": "plain HTTP",
+}
+"""The protocols of callers, for people."""
 
-def run(address: str, path: str, form: Format, *, verb: str, host: str, headers: Iterable[str], misses: int) -> bool:
-    """Print what would happen to a call. Return whether a route takes it."""
+
+def run(
+    address: str, call: Sequence[str], form: Format, *, verb: str, host: str, headers: Iterable[str], misses: int
+) -> bool:
+    """Print what would happen to a call, given as a method, a path, or a verb and a path.
+
+    Returns:
+        Whether a route takes it, or the gateway itself answers it.
+    """
+    *before, path = call
+    if len(before) > 1 or (before and verb):
+        raise Failure(ExitCode.USAGE, "give a method or a path, and at most one verb before it")
+    verb = before[0] if before else verb
     if not verb and _cannot_be_grpc(path):
         verb = "GET"
     request = admin_service_pb2.ExplainCallRequest(
@@ -28,7 +48,7 @@ def run(address: str, path: str, form: Format, *, verb: str, host: str, headers:
         _print(request, answer)
     else:
         show.structured(answer, form)
-    return bool(answer.matched)
+    return bool(answer.matched or answer.action)
 
 
 def _cannot_be_grpc(path: str) -> bool:
@@ -45,12 +65,14 @@ def _header(text: str) -> tuple[str, str]:
 
 def _print(request: admin_service_pb2.ExplainCallRequest, answer: admin_service_pb2.ExplainCallResponse) -> None:
     call = f"{request.verb} {request.path}".strip() + (f" at {request.host}" if request.host else "")
+    taken = Text("no route takes this call", style="bold red")
     if answer.matched:
         index = "the default route" if answer.match_index < 0 else f"match {answer.match_index}"
         taken = Text.assemble((clean(answer.route), "bold green"), f", {index}")
-    else:
-        taken = Text("no route takes this call", style="bold red")
-    facts([("Call", call), ("Route", taken), *_facts(answer), ("Revision", str(answer.config_revision))])
+    elif answer.action:
+        taken = Text("none: the gateway itself answers")
+    rows = [("Call", call), ("Taken as", _protocol(answer)), ("Route", taken), *_facts(answer)]
+    facts([*rows, ("Revision", str(answer.config_revision))])
     if answer.misses or answer.more_misses:
         heading("Other routes")
         rows = [(m.route, str(m.match_index) if m.match_index >= 0 else "", m.reason) for m in answer.misses]
@@ -58,7 +80,12 @@ def _print(request: admin_service_pb2.ExplainCallRequest, answer: admin_service_
         if answer.more_misses:
             output().print(f"… and {answer.more_misses} more")
     if not answer.matched and not request.verb:
-        output().print(f"\nThis was taken as a gRPC call. For HTTP: edge explain {request.path} --verb GET")
+        output().print(f"\nThis was taken as a gRPC call. For HTTP: edge explain GET {request.path}")
+
+
+def _protocol(answer: Any) -> str:
+    name = _NAMES.get(answer.protocol, answer.protocol)
+    return f"{name} by the rule {answer.rule}" if answer.rule else name
 
 
 def _facts(answer: Any) -> Iterator[tuple[str, str | Text]]:
@@ -70,7 +97,8 @@ def _facts(answer: Any) -> Iterator[tuple[str, str | Text]]:
     yield "Method", f"{answer.method} ({answer.shape})" if answer.shape else answer.method
     yield "Deadlines", "\n".join(answer.deadlines)
     if answer.HasField("status"):
-        yield "Answer", Text(clean(f"{code_name(answer.status.code)}: {answer.status.message}"), style="yellow")
+        number = f"{answer.http_status} " if answer.http_status else ""
+        yield "Answer", Text(clean(f"{number}{code_name(answer.status.code)}: {answer.status.message}"), style="yellow")
 
 
 def _choice(choice: Any) -> str:

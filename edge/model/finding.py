@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from edge.model.call import NO_PARAMETERS, Call
+from edge.model.call import Call
 from edge.model.errors import GatewayError
 from edge.model.snapshot import Miss
 
@@ -20,7 +20,7 @@ class HttpFinding:
     rule: str = ""
     """The rule that takes it, or would if its route took the call, as in `GET /v1/{name=shelves/*}`."""
 
-    variables: Mapping[str, str] = NO_PARAMETERS
+    variables: Mapping[str, str] = field(default_factory=dict)
     """What the path binds by that rule."""
 
     error: GatewayError | None = None

@@ -159,5 +159,5 @@ def split_details(code: Code, message: str, trailing: MetadataPairs) -> tuple[St
                 break
             details = tuple(Detail(detail.type_url, detail.value) for detail in parsed.details)
             rest = tuple(pair for pair in trailing if pair[0] != DETAILS_KEY)
-            return Status(code, message, details), rest
+            return Status(code, message, details, value), rest
     return Status(code, message), trailing

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from edge.model.config import Configuration
+from edge.model.finding import HttpFinding
+from edge.model.http import HttpRequest
 from edge.model.schema import Method, SchemaSet
 from edge.model.snapshot import Snapshot, SourceState
 from edge.model.watch import Watch
@@ -43,6 +45,10 @@ class Runtime(Protocol):
 
     def method(self, path: str) -> Method | None:
         """Return what is known of a method by its path on the wire, or None."""
+        ...
+
+    def find(self, request: HttpRequest) -> HttpFinding:
+        """Return what would become of an HTTP request. Nothing is called, counted or answered."""
         ...
 
     def schema(self, name: str) -> tuple[SchemaSet, SourceState]:

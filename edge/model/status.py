@@ -106,6 +106,9 @@ class Status:
     details: tuple[Detail, ...] = ()
     """The details for programs."""
 
+    packed: bytes = b""
+    """What an upstream put into `grpc-status-details-bin`, for protocols that carry it as it is. Empty for none."""
+
     @property
     def ok(self) -> bool:
         """Whether the call succeeded."""

@@ -41,6 +41,9 @@ async def relay(call: Call, caller: WebSocket, endpoint: EndpointWebSocket, limi
     if caller.close_code is not None and not ended_by_endpoint:
         # closed in order, also when the end of its connection has cancelled this
         await _through(endpoint.close(_sent(caller.close_code)))
+        task = asyncio.current_task()
+        if interrupted is not None and limits.refusal is None and task is not None:
+            task.uncancel()
         return
     if interrupted is not None:
         # a time limit, a caller that vanished, the end of the gateway

@@ -399,13 +399,13 @@ class Talk:
             max_request_bytes=limit,
             max_response_bytes=limit,
         )
-        self._session = Session(dispatcher, self.upstream, self.exchange, call, headers)
+        self.session = Session(dispatcher, self.upstream, self.exchange, call, headers)
         self._responder = responder
         self.task: asyncio.Task[None] | None = None
 
     def start(self) -> Talk:
         """Run the session in the background."""
-        self.task = asyncio.get_running_loop().create_task(self._session.run(self._responder))
+        self.task = asyncio.get_running_loop().create_task(self.session.run(self._responder))
         return self
 
     async def run(self) -> CallFinished:

@@ -11,7 +11,8 @@ of the route. Choices where the reference leaves one:
 from __future__ import annotations
 
 from transcoding.connect.entry import connect_responder
+from transcoding.connect.refusal import ConnectRefusal, connect_refusal
 from transcoding.connect.stream import ConnectStreamResponder
 from transcoding.connect.unary import ConnectUnaryResponder
 
-__all__ = ["ConnectStreamResponder", "ConnectUnaryResponder", "connect_responder"]
+__all__ = ["ConnectRefusal", "ConnectStreamResponder", "ConnectUnaryResponder", "connect_refusal", "connect_responder"]

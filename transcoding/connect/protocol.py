@@ -6,7 +6,7 @@ import logging
 from typing import Protocol
 
 import orjson
-from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from edge.model.call import MetadataPairs
@@ -14,8 +14,10 @@ from edge.model.errors import InvalidRequest, UnsupportedMedia, UpstreamProtocol
 from edge.model.http import HttpRequest
 from transcoding.codec import Codec
 from transcoding.ending import Ending
+from transcoding.framing import frame
 from transcoding.headers import from_metadata
 from transcoding.limits import BODY_FACTOR, BODY_MARGIN
+from transcoding.messages import serialize
 from transcoding.offer import Offer
 from transcoding.render import CONNECT_HTTP_STATUS, connect_error
 from transcoding.session import Session
@@ -26,6 +28,9 @@ UNARY_CODECS = {"application/json": "json", "application/proto": "proto"}
 STREAM_CODECS = {f"{STREAM}json": "json", f"{STREAM}proto": "proto"}
 
 TRAILER = "trailer-"
+
+END_STREAM = 0x02
+"""The flag of the frame that ends an answer."""
 
 _log = logging.getLogger(__name__)
 
@@ -99,12 +104,7 @@ class JsonForm:
         Raises:
             InvalidRequest: it is no JSON, which no text at all is neither, or does not fit.
         """
-        message = self._codec.parse(self._descriptor, data, report=self._report)
-        try:
-            return message.SerializeToString()
-        except EncodeError:
-            missing = message.FindInitializationErrors()  # type: ignore[attr-defined] # every runtime has it, no stub
-            raise InvalidRequest.of([Violation(field, "it is required; send a value") for field in missing]) from None
+        return serialize(self._codec.parse(self._descriptor, data, report=self._report))
 
     def write(self, message: bytes) -> bytes:
         """Return protobuf as JSON.
@@ -182,21 +182,39 @@ def headers_of(metadata: MetadataPairs, prefix: str = "") -> list[tuple[str, str
     return from_metadata([pair for pair in metadata if not pair[0].startswith("connect-")], prefix)
 
 
-async def respond_error(session: Session, ending: Ending, offer: Offer) -> None:
+def end_stream(ending: Ending, codec: Codec | None) -> bytes:
+    """Return the frame that ends a stream (Connect protocol, EndStreamResponse).
+
+    Args:
+        ending: How the call ended.
+        codec: JSON for the schema of the upstream, which may know the types of the details.
+    """
+    content: dict[str, object] = {}
+    if not ending.status.ok:
+        content["error"] = connect_error(ending.status, codec)
+    metadata: dict[str, list[str]] = {}
+    for name, value in headers_of(ending.trailing):
+        metadata.setdefault(name, []).append(value)
+    if metadata:
+        content["metadata"] = metadata
+    return frame(END_STREAM, orjson.dumps(content))
+
+
+async def respond_error(session: Session, ending: Ending, offer: Offer | None) -> None:
     """Answer with an error that is not in a stream (Connect protocol, Unary-Response).
 
     Args:
         session: The call.
         ending: How it ended.
-        offer: The method.
+        offer: The method, or None when there is none.
     """
     status, headers = ending.http_status, list(ending.headers)
     if status < 400:
         # a redirect of the route: for Connect it is nothing but a refusal
         status, headers = CONNECT_HTTP_STATUS.get(ending.status.code, 500), []
-    if status == 415:
+    if status == 415 and offer is not None:
         headers += [("accept-post", ", ".join(accepted_types(offer))), ("accept-encoding", "gzip, identity")]
-    body = orjson.dumps(connect_error(ending.status, offer.codec))
+    body = orjson.dumps(connect_error(ending.status, offer.codec if offer is not None else None))
     content = ("content-type", "application/json")
     await session.respond(
         status, [content, *headers, *headers_of(ending.initial), *headers_of(ending.trailing, TRAILER)], body

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import orjson
-
 from edge.model.call import MetadataPairs
 from edge.model.errors import VerbNotAllowed
 from edge.model.http import HttpRequest
@@ -15,6 +13,7 @@ from transcoding.connect.protocol import (
     Form,
     ProtoForm,
     check_version,
+    end_stream,
     form_of,
     headers_of,
     respond_error,
@@ -27,11 +26,7 @@ from transcoding.framing import COMPRESSED, frame
 from transcoding.headers import media_type
 from transcoding.limits import limit_name
 from transcoding.offer import Offer
-from transcoding.render import connect_error
 from transcoding.session import Session
-
-END_STREAM = 0x02
-"""The flag of the frame that ends an answer."""
 
 _DIALECT = Dialect("connect-content-encoding", Code.INVALID_ARGUMENT)
 
@@ -121,16 +116,7 @@ class ConnectStreamResponder:
             await session.exchange.write(frame(0, content))
 
     async def _end(self, session: Session, ending: Ending) -> None:
-        """Send the end of the stream (Connect protocol, EndStreamResponse)."""
-        content: dict[str, object] = {}
-        if not ending.status.ok:
-            content["error"] = connect_error(ending.status, self._offer.codec)
-        metadata: dict[str, list[str]] = {}
-        for name, value in headers_of(ending.trailing):
-            metadata.setdefault(name, []).append(value)
-        if metadata:
-            content["metadata"] = metadata
-        await session.exchange.write(frame(END_STREAM, orjson.dumps(content)))
+        await session.exchange.write(end_stream(ending, self._offer.codec))
         await session.exchange.finish()
 
     def _head(self, initial: MetadataPairs) -> list[tuple[str, str]]:

@@ -89,21 +89,22 @@ class Conversation:
         loop = asyncio.get_running_loop()
         reader = loop.create_task(_run(reading), name="read WebSocket")
         writer = loop.create_task(_run(answering), name="answer WebSocket")
+        done: set[asyncio.Task[None]] = set()
         try:
-            while True:
+            while not done:
                 done, _ = await asyncio.wait(
                     (reader, writer), timeout=self._remaining(), return_when=asyncio.FIRST_COMPLETED
                 )
-                if writer in done:
-                    return writer.result()
-                if reader in done:
-                    reader.result()
-                if self._remaining() <= 0:
+                if not done and self._remaining() <= 0:
                     raise self._late()
+            # of both at once, how the upstream ended the call is what counts
+            (writer if writer in done else reader).result()
         finally:
             reader.cancel()
             writer.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
+            # a task holds its exception, and that this frame: without this, a cycle that waits for the collector
+            del reader, writer, done
 
     async def _in_time(self, awaited: Awaitable[tuple[bytes, bool]]) -> tuple[bytes, bool]:
         try:

@@ -12,10 +12,12 @@ import grpc.aio
 from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_reflection.v1alpha import reflection_pb2
 
-from edge.model.call import Call
+from edge.model.call import Call, Protocol
 from edge.model.config import Configuration, Forward, Route, RouteMatch
 from edge.model.endpoint import Endpoint, EndpointAddress, EndpointState
 from edge.model.errors import NoHealthyEndpoint
+from edge.model.finding import HttpFinding
+from edge.model.http import HttpRequest
 from edge.model.schema import EMPTY_SCHEMA, Method, SchemaSet
 from edge.model.snapshot import Cluster, Explanation, Match, RoutePlan, Snapshot, SourceState, UpstreamPlan
 from edge.model.watch import Watch
@@ -97,11 +99,21 @@ class FakeRuntime:
     def method(self, path: str) -> Method | None:
         return self.methods.get(path)
 
+    def find(self, request: HttpRequest) -> HttpFinding:
+        return found_plain(request)
+
     def schema(self, name: str) -> tuple[SchemaSet, SourceState]:
         raise AssertionError("nothing here asks for schema resources")
 
     async def refresh_schema(self, name: str) -> None:
         raise AssertionError("nothing here asks for schema resources")
+
+
+def found_plain(request: HttpRequest) -> HttpFinding:
+    """Return a finding that takes every HTTP request as it is, and remember nothing."""
+    return HttpFinding(
+        call=Call(request.path, protocol=Protocol.HTTP, host=request.host, verb=request.verb, query=request.query)
+    )
 
 
 def endpoint(address: str, state: EndpointState = EndpointState.ACTIVE, reason: str = "") -> Endpoint:

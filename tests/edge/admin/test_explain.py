@@ -10,11 +10,13 @@ from edge.admin.explain import explain_call
 from edge.model.call import Protocol
 from edge.model.config import DirectResponse, Redirect, Route
 from edge.model.errors import InvalidRequest
+from edge.model.finding import HttpFinding
+from edge.model.http import HttpRequest
 from edge.model.schema import Method, Shape
 from edge.model.snapshot import Explanation, Match, Miss, RoutePlan
 from edge.model.status import Code
 from gateway.v1 import admin_service_pb2 as pb
-from tests.edge.admin.fakes import FakeCluster, FakeRuntime, FakeTable, endpoint, forward_plan
+from tests.edge.admin.fakes import FakeCluster, FakeRuntime, FakeTable, endpoint, forward_plan, found_plain
 
 GET = "/books.v1.Books/Get"
 METHODS = {
@@ -30,8 +32,15 @@ class Asked:
     def __init__(self, explanation: Explanation, **request: Any) -> None:
         self.table = FakeTable(explanation)
         runtime = FakeRuntime(revision=4, table=self.table)
-        self.response = explain_call(pb.ExplainCallRequest(**request), runtime.snapshot.value, METHODS.get)
+        self.found: list[HttpRequest] = []
+        self.response = explain_call(
+            pb.ExplainCallRequest(**request), runtime.snapshot.value, METHODS.get, self._find
+        )
         self.call = self.table.asked[0]
+
+    def _find(self, request: HttpRequest) -> HttpFinding:
+        self.found.append(request)
+        return found_plain(request)
 
 
 def taken(plan: RoutePlan, **parameters: str) -> Explanation:
@@ -47,13 +56,28 @@ def taken(plan: RoutePlan, **parameters: str) -> Explanation:
         ({"path": "/v1/books?view=full"}, ("/v1/books", "view=full", "GET", Protocol.HTTP)),
         ({"path": "/v1/books", "verb": "post"}, ("/v1/books", "", "POST", Protocol.HTTP)),
         ({"path": "/"}, ("/", "", "GET", Protocol.HTTP)),
-        ({"path": GET, "verb": "POST"}, (GET, "", "POST", Protocol.CONNECT)),
-        ({"path": GET, "verb": "GET"}, (GET, "", "GET", Protocol.HTTP)),
+        ({"path": GET, "verb": "POST"}, (GET, "", "POST", Protocol.HTTP)),
     ],
 )
 def test_every_way_to_write_a_call(request_: dict[str, Any], expected: tuple[Any, ...]) -> None:
     call = Asked(NOTHING, **request_).call
     assert (call.method, call.query, call.verb, call.protocol) == expected
+
+
+@pytest.mark.parametrize(
+    ("verb", "headers", "expected"),
+    [
+        ("GET", {}, ""),
+        ("POST", {}, "application/json"),
+        ("patch", {}, "application/json"),
+        ("POST", {"Content-Type": "application/grpc-web"}, "application/grpc-web"),
+    ],
+)
+def test_the_body_of_an_http_call_is_json_unless_it_says_otherwise(
+    verb: str, headers: dict[str, str], expected: str
+) -> None:
+    (found,) = Asked(NOTHING, path="/v1/books?a=b", verb=verb, headers=headers, host="shop.test").found
+    assert (found.target, found.host, found.header("content-type")) == ("/v1/books?a=b", "shop.test", expected)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +120,7 @@ def test_a_call_nobody_takes_gets_a_status_and_the_misses() -> None:
     response = asked.response
     assert not response.matched
     assert (response.status.code, response.status.message) == (12, f"no route takes {GET}")
+    assert response.http_status == 0
     assert [(miss.route, miss.match_index) for miss in response.misses] == [("routes/a", 2), ("routes/b", -1)]
     assert (response.more_misses, response.config_revision, asked.table.max_misses) == (5, 4, 2)
 
@@ -140,6 +165,7 @@ def test_a_forwarded_call_shows_policies_upstreams_shape_and_limits() -> None:
             "upstreams/a: 2.5 s for a unary call",
         ],
         config_revision=4,
+        protocol="grpc",
     )
     assert asked.call.plan is plan
 

@@ -1,0 +1,322 @@
+"""REST calls through the gateway, through a bridge written by hand, and through Envoy's transcoder, side by side.
+
+All three have the same upstream: nghttpd, which answers every call with one fixed message of the bookstore.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import psutil
+from google.protobuf import descriptor_pb2, json_format
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.message import Message
+
+from benchmarks.processes import HERE, Proxy, edge, free_port, pin, running
+from benchmarks.rounds import Costs
+
+sys.path.insert(0, str(HERE.parent / "examples" / "bookstore"))
+
+from bookstore.v1 import bookstore_pb2
+
+SERVICE = "bookstore.v1.BookstoreService"
+EDGE, NAIVE, ENVOY = "edge", "naive bridge", "Envoy"
+
+CONNECTIONS = 4
+"""Connections of the load, with one request at a time on each, as HTTP/1.1 has it."""
+
+SHELF = bookstore_pb2.Shelf(name="shelves/1", theme="History", book_count=12)
+BOOK = bookstore_pb2.Book(
+    name="shelves/1/books/2",
+    title="The Rise and Fall of the Protocols",
+    author="Ada Byron",
+    year=1998,
+    subjects=["networks", "history"],
+    format=bookstore_pb2.Book.FORMAT_PAPERBACK,
+    price_cents=1999,
+    copies=7,
+    rating=4.5,
+    labels={"shop": "north"},
+    etag="5f2c",
+)
+BOOK.update_time.FromJsonString("2026-01-31T12:00:00Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request that is made again and again."""
+
+    path: str
+    """The path."""
+
+    answer: Message | None
+    """What is answered, or None when only the status counts."""
+
+    body: bytes = b""
+    """What is posted. Empty for GET."""
+
+    allowed: float | None
+    """How many times the CPU of the naive bridge the gateway may take, or None for any."""
+
+
+def _json(message: Message) -> bytes:
+    return json_format.MessageToJson(message, indent=None).encode()
+
+
+REQUESTS = {
+    f"GET a shelf of {len(_json(SHELF))} B": Request(path="/v1/shelves/1", answer=SHELF, allowed=1.0),
+    f"POST a book of {len(_json(BOOK))} B": Request(
+        path="/v1/shelves/1/books", answer=BOOK, body=_json(BOOK), allowed=1.0
+    ),
+    "GET, answered without upstream": Request(path="/hello", answer=None, allowed=None),
+}
+"""By what the tables call them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One figure: the CPU of each proxy per request, in microseconds."""
+
+    what: str
+    """The request."""
+
+    edge: float
+    """The gateway."""
+
+    naive: float
+    """The bridge written by hand."""
+
+    envoy: float | None
+    """Envoy, or None when it is not installed."""
+
+    ratio: float
+    """How many times the CPU of the naive bridge the gateway takes."""
+
+    allowed: float | None
+    """How many times it may, or None for any."""
+
+
+def run(rounds: int, count: int) -> list[Row]:
+    """Return the figures.
+
+    Args:
+        rounds: The rounds of each.
+        count: The requests in each round.
+
+    Raises:
+        RuntimeError: one of the proxies answers wrongly.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (folder / "bookstore.binpb").write_bytes(descriptors())
+        upstream = stack.enter_context(bookstore(folder))
+        proxies = [stack.enter_context(naive(upstream)), stack.enter_context(gateway(upstream, folder))]
+        if envoy_path() is not None:
+            proxies.append(stack.enter_context(envoy(upstream, folder)))
+        rows = []
+        for what, request in REQUESTS.items():
+            for proxy in proxies:
+                check(proxy, request)
+            costs = Costs(proxies, partial(load, request=request), count, rounds)
+            rows.append(
+                Row(
+                    what=what,
+                    edge=costs.microseconds(EDGE),
+                    naive=costs.microseconds(NAIVE),
+                    envoy=costs.microseconds(ENVOY) if len(proxies) > 2 else None,
+                    ratio=costs.ratio(EDGE, NAIVE),
+                    allowed=request.allowed,
+                )
+            )
+        return rows
+
+
+def check(proxy: Proxy, request: Request) -> None:
+    """Look at one answer: h2load counts every 2xx as a success, whatever is in it.
+
+    Raises:
+        RuntimeError: it is wrong.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=10)
+    headers = {"content-type": "application/json"} if request.body else {}
+    connection.request("POST" if request.body else "GET", request.path, request.body or None, headers)
+    answer = connection.getresponse()
+    data = answer.read()
+    connection.close()
+    if answer.status != 200 or (
+        request.answer is not None and json.loads(data) != json_format.MessageToDict(request.answer)
+    ):
+        raise RuntimeError(f"{proxy.name} answers {request.path} with {answer.status} {data!r}")
+
+
+def load(port: int, count: int, *, request: Request) -> None:
+    """Make requests with h2load over HTTP/1.1.
+
+    Raises:
+        RuntimeError: not every one was answered with 200.
+    """
+    with tempfile.NamedTemporaryFile() as body:
+        command = ["h2load", "--h1", "-n", str(count), "-c", str(CONNECTIONS)]
+        if request.body:
+            body.write(request.body)
+            body.flush()
+            command += ["-d", body.name, "-H", "content-type: application/json"]
+        process = subprocess.Popen([*command, f"http://127.0.0.1:{port}{request.path}"], stdout=subprocess.PIPE)
+        pin(process, measured=False)
+        output = process.communicate()[0].decode()
+    if f"{count} 2xx" not in output:
+        raise RuntimeError(output)
+
+
+def descriptors() -> bytes:
+    """Return the bookstore's files with all that they import, as a FileDescriptorSet."""
+    files: dict[str, descriptor_pb2.FileDescriptorProto] = {}
+
+    def add(file: FileDescriptor) -> None:
+        if file.name not in files:
+            for dependency in file.dependencies:
+                add(dependency)
+            files[file.name] = descriptor_pb2.FileDescriptorProto.FromString(file.serialized_pb)
+
+    add(bookstore_pb2.DESCRIPTOR)
+    return descriptor_pb2.FileDescriptorSet(file=files.values()).SerializeToString()
+
+
+@contextlib.contextmanager
+def bookstore(folder: Path) -> Iterator[int]:
+    """Run a very fast upstream that knows one shelf and one book, and yield its port."""
+    if shutil.which("nghttpd") is None:
+        raise SystemExit("nghttpd not found: apt-get install nghttp2-server")
+    answers = {"GetShelf": SHELF, "CreateBook": BOOK}
+    files = folder / "served" / SERVICE
+    files.mkdir(parents=True)
+    for method, message in answers.items():
+        data = message.SerializeToString()
+        (files / method).write_bytes(b"\0" + len(data).to_bytes(4, "big") + data)
+    # Envoy transcodes only what says that it is gRPC; what follows the last slash counts as the extension
+    types = folder / "mime.types"
+    types.write_text(f"application/grpc {' '.join(answers)}\n")
+    port = free_port()
+    command = ["nghttpd", "--no-tls", "-a", "127.0.0.1", "--trailer", "grpc-status: 0", "-m", "1000"]
+    with running([*command, "--mime-types-file", str(types), "-d", str(folder / "served"), str(port)], port):
+        yield port
+
+
+@contextlib.contextmanager
+def naive(upstream: int) -> Iterator[Proxy]:
+    """Run the bridge written by hand."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.naive_bridge", str(port), f"127.0.0.1:{upstream}"]
+    with running(command, port, measured=True) as process:
+        yield Proxy(NAIVE, port, psutil.Process(process.pid))
+
+
+@contextlib.contextmanager
+def gateway(upstream: int, folder: Path) -> Iterator[Proxy]:
+    """Run the gateway with the bookstore and a route that answers by itself."""
+    configured = {
+        "schemas": [{"name": "schemas/bookstore", "file": str(folder / "bookstore.binpb")}],
+        "upstreams": [
+            {
+                "name": "upstreams/bookstore",
+                "static": {"endpoints": [{"address": f"127.0.0.1:{upstream}"}]},
+                "schema": "schemas/bookstore",
+            }
+        ],
+        "routes": [
+            {
+                "name": "routes/bookstore",
+                "matches": [{"grpc": {"service": SERVICE}}],
+                "forward": {"upstreams": [{"upstream": "upstreams/bookstore"}]},
+                "transcoding": {},
+                "timeout": "5s",
+            },
+            {
+                "name": "routes/hello",
+                "matches": [{"http": {"path": "/hello"}}],
+                "direct_response": {"code": "OK"},
+            },
+        ],
+    }
+    with edge(configured, folder, listener="http") as proxy:
+        yield proxy
+
+
+def envoy_path() -> str | None:
+    """Return the program, or None when it is not installed."""
+    beside = Path(sys.executable).parent / "envoy"
+    return str(beside) if beside.exists() else shutil.which("envoy")
+
+
+@contextlib.contextmanager
+def envoy(upstream: int, folder: Path) -> Iterator[Proxy]:
+    """Run Envoy with one worker and its transcoder for the bookstore."""
+    program = envoy_path()
+    assert program is not None, "it is installed"
+    port = free_port()
+    file = folder / "envoy.json"
+    file.write_text(json.dumps(envoy_configuration(port, upstream, folder / "bookstore.binpb")))
+    command = [program, "-c", str(file), "--use-dynamic-base-id", "--concurrency", "1", "-l", "error"]
+    with running(command, port, measured=True) as process:
+        yield Proxy(ENVOY, port, psutil.Process(process.pid))
+
+
+def envoy_configuration(port: int, upstream: int, schema: Path) -> Mapping[str, object]:
+    """Return Envoy's bootstrap."""
+    extensions = "type.googleapis.com/envoy.extensions"
+    transcoder = {
+        "@type": f"{extensions}.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder",
+        "proto_descriptor": str(schema),
+        "services": [SERVICE],
+    }
+    routes = [
+        {"match": {"path": "/hello"}, "direct_response": {"status": 200, "body": {"inline_string": "{}"}}},
+        {"match": {"prefix": "/"}, "route": {"cluster": "bookstore", "timeout": "5s"}},
+    ]
+    manager = {
+        "@type": f"{extensions}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "rest",
+        "codec_type": "HTTP1",
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+        "http_filters": [
+            {"name": "envoy.filters.http.grpc_json_transcoder", "typed_config": transcoder},
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": f"{extensions}.filters.http.router.v3.Router"},
+            },
+        ],
+    }
+    http2 = {
+        "@type": f"{extensions}.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+    cluster = {
+        "name": "bookstore",
+        "type": "STATIC",
+        "typed_extension_protocol_options": {f"{extensions[20:]}.upstreams.http.v3.HttpProtocolOptions": http2},
+        "load_assignment": {
+            "cluster_name": "bookstore",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(upstream)}}]}],
+        },
+    }
+    listener = {
+        "address": _address(port),
+        "filter_chains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+        ],
+    }
+    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+
+
+def _address(port: int) -> Mapping[str, object]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}

@@ -1,0 +1,212 @@
+"""Messages as components of a document, each under its full name, so that they may contain themselves.
+
+A message is described as answers have it. Where requests differ, because fields are REQUIRED there that an answer leaves
+out when they hold their default, or the other way round, there is a second component `…-Input`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+
+from transcoding.codec.enums import NULL_VALUE
+from transcoding.openapi.annotations import Behavior, behavior, is_deprecated
+from transcoding.openapi.scalars import KEY_PATTERNS, Schema, enum_schema, form, scalar
+from transcoding.openapi.style import Style, reference
+from transcoding.rules.fields import is_map
+
+ANY = "google.protobuf.Any"
+STATUS = "google.rpc.Status"
+STREAM_ERROR = "StreamError"
+
+SHARED: dict[str, Schema] = {
+    ANY: {
+        "type": "object",
+        "description": "Any message. `@type` says which one; a type with a JSON form of its own stands under `value`.",
+        "properties": {"@type": {"type": "string", "description": "The type, as in `type.googleapis.com/a.v1.B`."}},
+        "additionalProperties": True,
+    },
+    STATUS: {
+        "type": "object",
+        "description": "How a call ended that failed.",
+        "properties": {
+            "code": {"type": "integer", "format": "int32", "description": "The code, one of google.rpc.Code."},
+            "message": {"type": "string", "description": "What went wrong, for people."},
+            "details": {
+                "type": "array",
+                "items": {"$ref": reference(ANY)},
+                "description": "More, for programs, such as google.rpc.BadRequest and google.rpc.ErrorInfo.",
+            },
+        },
+    },
+    STREAM_ERROR: {
+        "type": "object",
+        "description": "The last element of a stream that fails after its beginning.",
+        "properties": {"error": {"$ref": reference(STATUS)}},
+        "required": ["error"],
+        "additionalProperties": False,
+    },
+}
+"""The components that do not depend on how a route wants its JSON."""
+
+
+class Messages:
+    """The components of one group of methods.
+
+    Args:
+        style: How they are written.
+    """
+
+    def __init__(self, style: Style) -> None:
+        self.style = style
+        self.components: dict[str, Schema] = {}
+        """The components so far, by name."""
+        self._differs: dict[str, bool] = {}
+
+    def message(self, descriptor: Descriptor, *, request: bool) -> Schema:
+        """Return the schema of a message: a reference to a component, or what stands for a well-known type."""
+        name = descriptor.full_name
+        if (plain := form(descriptor)) is not None:
+            return plain
+        if name in SHARED:
+            return {"$ref": reference(name)}
+        component = self.style.component(name, request=request and self._requests_differ(descriptor))
+        if component not in self.components:
+            self.components[component] = {}  # it may contain itself
+            self.components[component] = self.object(descriptor, request=request)
+        return {"$ref": reference(component)}
+
+    def object(
+        self, descriptor: Descriptor, *, request: bool, without: Collection[str] = (), optional: Collection[str] = ()
+    ) -> Schema:
+        """Return the schema of a message, written out.
+
+        Args:
+            descriptor: The message.
+            request: Whether it is part of a request.
+            without: The proto names of fields to leave out.
+            optional: The proto names of fields that are not needed though they are REQUIRED.
+        """
+        style = self.style
+        fields = [field for field in descriptor.fields if field.name not in without]
+        properties = {style.name(field): self.property(field, request=request) for field in fields}
+        made: Schema = {"type": "object"}
+        if description := self._description(descriptor, fields):
+            made["description"] = description
+        if properties:
+            made["properties"] = dict(properties)
+        required = [style.name(f) for f in fields if f.name not in optional and self._is_required(f, request=request)]
+        if required:
+            made["required"] = list(required)
+        if descriptor.is_extendable:
+            made["patternProperties"] = {r"^\[[a-zA-Z0-9._]+\]$": {}}
+        if style.strict:
+            made["additionalProperties"] = False
+        if is_deprecated(descriptor):
+            made["deprecated"] = True
+        groups = {
+            oneof.name: [style.name(field) for field in oneof.fields]
+            for oneof in descriptor.oneofs
+            if len(oneof.fields) > 1
+        }
+        if groups:
+            made["x-oneofs"] = {name: list(members) for name, members in groups.items()}
+        return made
+
+    def property(self, field: FieldDescriptor, *, request: bool) -> Schema:
+        """Return the schema of a field, with what is to be said of it."""
+        made = self.value(field, request=request)
+        told = behavior(field)
+        text = self.style.comments.of(field.full_name)
+        if text:
+            made["description"] = f"{text}\n\n{made['description']}" if "description" in made else text
+        if Behavior.OUTPUT_ONLY in told:
+            made["readOnly"] = True
+        elif Behavior.INPUT_ONLY in told:
+            made["writeOnly"] = True
+        if is_deprecated(field):
+            made["deprecated"] = True
+        return made
+
+    def value(self, field: FieldDescriptor, *, request: bool) -> Schema:
+        """Return the schema of the value of a field: single, list or map."""
+        if is_map(field) and field.message_type is not None:
+            parts = field.message_type.fields_by_name
+            made: Schema = {"type": "object", "additionalProperties": self.single(parts["value"], request=request)}
+            if (pattern := KEY_PATTERNS.get(parts["key"].cpp_type)) is not None:
+                made["propertyNames"] = {"pattern": pattern}
+            return made
+        if field.is_repeated:
+            return {"type": "array", "items": self.single(field, request=request)}
+        return self.single(field, request=request)
+
+    def single(self, field: FieldDescriptor, *, request: bool) -> Schema:
+        """Return the schema of one value of a field."""
+        if field.message_type is not None:
+            return self.message(field.message_type, request=request)
+        if field.enum_type is not None:
+            return self._enum(field.enum_type)
+        return scalar(field)
+
+    def _enum(self, enum: EnumDescriptor) -> Schema:
+        if enum.full_name == NULL_VALUE:
+            return enum_schema(enum, self.style.options)
+        component = self.style.component(enum.full_name)
+        if component not in self.components:
+            made = enum_schema(enum, self.style.options)
+            comments = self.style.comments
+            lines = [comments.of(enum.full_name)] if comments.of(enum.full_name) else []
+            values = [f"- `{value.name}`: {text}" for value in enum.values if (text := self._value_comment(value))]
+            if self.style.options.enums_as_numbers:
+                values = [f"- {value.number}: {self._value_comment(value) or value.name}" for value in enum.values]
+            if values:
+                lines.append("\n".join(values))
+            if lines:
+                made["description"] = "\n\n".join(lines)
+            self.components[component] = made
+        return {"$ref": reference(component)}
+
+    def _value_comment(self, value: object) -> str:
+        name = f"{value.type.full_name}.{value.name}"  # type: ignore[attr-defined] # an EnumValueDescriptor
+        return " ".join(self.style.comments.of(name).split())
+
+    def _description(self, descriptor: Descriptor, fields: Collection[FieldDescriptor]) -> str:
+        parts = [self.style.comments.of(descriptor.full_name)]
+        kept = {field.name for field in fields}
+        for oneof in descriptor.oneofs:
+            members = [f"`{self.style.name(field)}`" for field in oneof.fields if field.name in kept]
+            if len(members) > 1:
+                parts.append(f"At most one of {', '.join(members[:-1])} and {members[-1]} is set.")
+        return "\n\n".join(filter(None, parts))
+
+    def _is_required(self, field: FieldDescriptor, *, request: bool) -> bool:
+        if not request:
+            return self.style.options.print_defaults and not field.has_presence
+        told = behavior(field)
+        return Behavior.REQUIRED in told and Behavior.OUTPUT_ONLY not in told
+
+    def _requests_differ(self, descriptor: Descriptor) -> bool:
+        """Whether a message, or one that it leads to, needs other fields in requests than answers always have."""
+        known = self._differs.get(descriptor.full_name)
+        if known is None:
+            known = self._differs[descriptor.full_name] = any(
+                self._is_required(field, request=True) != self._is_required(field, request=False)
+                for message in _reachable(descriptor)
+                for field in message.fields
+            )
+        return known
+
+
+def _reachable(descriptor: Descriptor) -> list[Descriptor]:
+    """Return a message and all that it leads to and that are written field by field."""
+    found = [descriptor]
+    seen = {descriptor.full_name}
+    for message in found:
+        for field in message.fields:
+            inner = field.message_type
+            if inner is None or inner.full_name in seen or inner.full_name in SHARED or form(inner) is not None:
+                continue
+            seen.add(inner.full_name)
+            found.append(inner)
+    return found
