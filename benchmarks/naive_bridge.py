@@ -48,7 +48,8 @@ class Bridge:
     """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._store: Any = bookstore_pb2_grpc.BookstoreServiceStub(channel)
+        stub: Any = bookstore_pb2_grpc.BookstoreServiceStub  # generated without types
+        self._store = stub(channel)
 
     async def get_shelf(self, request: web.Request) -> web.Response:
         """Answer `GET /v1/shelves/*`."""

@@ -13,14 +13,21 @@ from edge.gateway import Gateway
 from edge.listeners import HttpServer
 from edge.model.config import Configuration, Forward, Route, Schema
 from edge.model.endpoint import EndpointAddress
+from edge.model.schema import SchemaSet
 from edge.model.settings import ServerSettings
 from edge.model.transcoding import Transcoding
 from edge.model.upstreams import StaticDiscovery, Upstream
 from transcoding import SameOrigin
+from transcoding.codec import JsonValue
+from transcoding.offers import compile_offers
+from transcoding.openapi import document
 
 _UPSTREAM = "upstreams/gateway-api"
 _SCHEMA = "schemas/gateway-api"
 _ROUTE = "routes/gateway-api"
+
+API_TITLE = "Gateway API"
+"""What the OpenAPI document calls it."""
 
 
 class AdminRest:
@@ -47,6 +54,7 @@ class AdminRest:
             ListenError: the address is taken or not ours.
         """
         inner = Gateway(ServerSettings(limits=settings.limits, trusted_proxies=settings.trusted_proxies))
+        inner.documents.title = API_TITLE
         guard = SameOrigin(inner.transcoder, only_local_names=_is_loopback(settings.admin_http_address))
         server = HttpServer(settings.admin_http_address, settings.limits, guard)
         await server.bind()
@@ -68,6 +76,16 @@ class AdminRest:
         await self._inner.close()
 
 
+def api_document() -> dict[str, JsonValue]:
+    """Return the OpenAPI document of the gateway API, as its port serves it."""
+    offers = compile_offers(_route(), SchemaSet.of(api_files()))
+    return document(offers.rules, title=API_TITLE, version="v1", files=api_files())
+
+
+def _route() -> Route:
+    return Route(name=_ROUTE, action=Forward(upstreams=((_UPSTREAM, 1),)), transcoding=Transcoding(openapi=True))
+
+
 def _configuration(admin: str) -> Configuration:
     upstream = Upstream(
         name=_UPSTREAM,
@@ -75,7 +93,7 @@ def _configuration(admin: str) -> Configuration:
         schema=_SCHEMA,
         reflection=False,
     )
-    route = Route(name=_ROUTE, action=Forward(upstreams=((_UPSTREAM, 1),)), transcoding=Transcoding(openapi=True))
+    route = _route()
     return Configuration(
         upstreams={upstream.name: upstream},
         routes={route.name: route},

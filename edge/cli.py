@@ -213,6 +213,32 @@ def tap(
 
 
 @app.command()
+def openapi(
+    route: Annotated[str, typer.Option(help="Only this route; without it all that transcode.")] = "",
+    gateway_api: Annotated[
+        bool, typer.Option("--gateway-api", help="The gateway API itself, for which no gateway has to run.")
+    ] = False,
+    address: Address = HERE,
+    output: Output = "json",
+) -> None:
+    """Print the OpenAPI 3.1 document of what callers reach by REST.
+
+    Example: `edge openapi --route bookstore > openapi.json`, `edge openapi --gateway-api -o yaml`
+    """
+    from edge.commands import openapi as command
+    from edge.commands.show import Format
+
+    if output == "table":
+        raise typer.BadParameter("give json or yaml", param_hint="--output")
+    if gateway_api and route:
+        raise typer.BadParameter("leave it out with --gateway-api", param_hint="--route")
+    if gateway_api:
+        command.gateway_api(Format(output))
+    else:
+        command.run(address, route, Format(output))
+
+
+@app.command()
 def version(output: Output = "table") -> None:
     """Show the versions of the software and of what it is built on.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edge.model.config import Configuration
-from edge.model.errors import InvalidRequest, Violation
+from edge.model.errors import InvalidRequest, ResourceNotFound, Violation
 from edge.model.finding import HttpFinding
+from edge.model.hints import did_you_mean
 from edge.model.http import HttpRequest
 from edge.model.schema import Method, SchemaSet
 from edge.model.settings import ServerSettings
@@ -21,6 +22,7 @@ from edge.telemetry.access import AccessLog
 from edge.telemetry.tap import TapHub
 from edge.upstream import Clusters
 from transcoding import IndexKeeper, Transcoder, check_offers
+from transcoding.openapi import Documents
 
 
 class Gateway:
@@ -50,7 +52,10 @@ class Gateway:
         self._clusters.on_methods = self.handler.forget
         self._tasks = Tasks()
         self.offers = IndexKeeper(self.snapshot, self.changes, self._tasks.spawn)
-        self.transcoder = Transcoder(self.dispatcher, GrpcInvoker(core), HttpForwarder(core), lambda: self.offers.index)
+        self.documents = Documents()
+        self.transcoder = Transcoder(
+            self.dispatcher, GrpcInvoker(core), HttpForwarder(core), lambda: self.offers.index, self.documents
+        )
 
     @property
     def active_calls(self) -> int:
@@ -89,6 +94,28 @@ class Gateway:
     def schema(self, name: str) -> tuple[SchemaSet, SourceState]:
         """Return the descriptors of a schema resource in force, and how learning them goes."""
         return self._clusters.schema(name)
+
+    async def openapi(self, route: str) -> bytes:
+        """Return the OpenAPI document of what HTTP callers reach by REST, as JSON.
+
+        Args:
+            route: The name of the route to describe. Empty means all routes that transcode.
+
+        Raises:
+            ResourceNotFound: there is no such route.
+            InvalidRequest: the route does not transcode.
+        """
+        index = self.offers.index
+        if not route:
+            return (await self.documents.of(index, tuple(index.routes))).text
+        plan = index.snapshot.plans.get(route)
+        if plan is None:
+            raise ResourceNotFound(f"there is no {route[:200]}{did_you_mean(route, index.snapshot.plans)}")
+        if plan.route.transcoding is None:
+            hint = f"{route} does not transcode, so that nobody reaches it by REST; add `transcoding: {{}}` to it"
+            raise InvalidRequest.of([Violation("route", hint)])
+        # without a schema that is known by now there is nothing to describe yet
+        return (await self.documents.of(index, (route,) if route in index.routes else ())).text
 
     async def refresh_schema(self, name: str) -> None:
         """Read the descriptors of a schema resource again now."""

@@ -41,7 +41,7 @@ _WEB = "application/grpc-web"
 class Finder:
     """Finds the call that one request stands for."""
 
-    __slots__ = ("_documents", "_index", "_passthrough", "_request", "call", "head")
+    __slots__ = ("_documents", "_index", "_passthrough", "_request", "call", "head", "own")
 
     def __init__(
         self,
@@ -56,6 +56,8 @@ class Finder:
         """The head whose headers count: a WebSocket may bring more of them in its subprotocols."""
         self._passthrough = passthrough
         self._documents = documents
+        self.own = False
+        """Whether the gateway itself answers, and no route."""
         self.call = Call(
             request.path,
             to_metadata(request.headers),
@@ -101,6 +103,7 @@ class Finder:
             return PlainResponder(self._passthrough)
         document = self._documents(request, self._index)
         if document is not None:
+            self.own = True
             return document
         raise self._missed()
 
@@ -278,7 +281,8 @@ class Finder:
             return Refusal(VerbNotAllowed(request.verb, shown(request.path), self._verbs()))
         self._unmatch()
         media = media_type(request)
-        return Refusal(not_grpc_here(media) if media.startswith("application/grpc") else self._nowhere())
+        native = media.startswith("application/grpc")
+        return Refusal(not_grpc_here(media) if native else self._nowhere())
 
     def _nowhere(self) -> GatewayError:
         request, index = self._request, self._index

@@ -67,7 +67,7 @@ class Transcoder:
         if refusal is not None:
             await session.refuse(responder, refusal)
         else:
-            await session.run(responder)
+            await session.run(responder, own=finder.own)
 
     def explain(self, request: HttpRequest) -> HttpFinding:
         """Return what would become of a request. Nothing is called, counted or answered."""

@@ -9,6 +9,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from edge.model.schema import Method, Shape
 from edge.model.transcoding import Transcoding
 from transcoding.codec import Codec
+from transcoding.unknown import UnknownFields
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +30,9 @@ class Offer:
 
     codec: Codec
     """JSON for the schema, with the route's options."""
+
+    unknown: UnknownFields
+    """Counts the fields of requests that are not known, where the route wants that."""
 
     @property
     def streams_requests(self) -> bool:

@@ -22,6 +22,7 @@ from transcoding.offer import Offer
 from transcoding.rest.rule import RestRule
 from transcoding.rules.binding import Problem, compile_rule, find_conflicts
 from transcoding.rules.fields import Tables
+from transcoding.unknown import UnknownFields
 
 _UNKNOWN_FIELDS = {Strictness.STRICT: "refuse", Strictness.WARN: "report", Strictness.LENIENT: "ignore"}
 
@@ -64,12 +65,13 @@ def compile_offers(route: Route, schema: SchemaSet) -> RouteOffers:
     assert transcoding is not None, "only routes that transcode offer anything"
     codec = Codec(schema.pool(), codec_options(transcoding))
     tables = Tables()
+    unknown = UnknownFields(route.name)
     own = {rule.selector: rule for rule in transcoding.http_rules()}
     offers: list[Offer] = []
     rules: list[RestRule] = []
     problems: list[Problem] = []
     for method, descriptor in _methods(route, schema):
-        offer = Offer(route.name, transcoding, method, descriptor, codec)
+        offer = Offer(route.name, transcoding, method, descriptor, codec, unknown)
         offers.append(offer)
         for rule in _rules(descriptor, method, own, rpc_paths=transcoding.rpc_paths):
             compiled, found = compile_rule(descriptor, rule, tables)

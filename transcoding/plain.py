@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge.model.passthrough import Passthrough
 from edge.model.status import code_of_http
+from transcoding.connect import connect_refusal
 from transcoding.ending import Ending
 from transcoding.headers import from_metadata
 from transcoding.render import status_json
@@ -14,7 +15,10 @@ _TEXT = ("content-type", "text/plain; charset=utf-8")
 
 
 class JsonErrors:
-    """Says how a call ended as `google.rpc.Status` in JSON, to callers whose protocol is not known."""
+    """Says how a call ended as `google.rpc.Status` in JSON, to callers whose protocol is not known.
+
+    Those who say that they speak Connect get it in Connect, but for a redirection.
+    """
 
     async def answer(self, session: Session) -> None:
         """Answer nothing: there is no call to be made."""
@@ -24,6 +28,9 @@ class JsonErrors:
         """Answer with the status, or break off an answer that has begun."""
         if session.exchange.started:
             session.exchange.abort()
+            return
+        if ending.http_status >= 400 and (connect := connect_refusal(session.exchange.request)) is not None:
+            await connect.fail(session, ending)
             return
         headers = (*ending.headers, *from_metadata(ending.initial), *from_metadata(ending.trailing, "trailer-"))
         if ending.status.ok:

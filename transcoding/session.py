@@ -92,16 +92,22 @@ class Session:
         """Send the head of an answer."""
         await self.exchange.start(status, merge(headers, self.headers) if self.headers else headers)
 
-    async def run(self, responder: Responder) -> None:
-        """Make the call and settle it, whatever happens. Raises nothing but CancelledError."""
+    async def run(self, responder: Responder, *, own: bool = False) -> None:
+        """Make the call and settle it, whatever happens. Raises nothing but CancelledError.
+
+        Args:
+            responder: Who answers.
+            own: Whether the gateway itself is called: no route takes the call, and no policy is asked.
+        """
         call, pipeline = self.call, self.pipeline
         ending: Ending
         try:
-            pending = pipeline.open(call)
-            if pending is not None:
+            if own:
+                pipeline.enter(call)
+            elif (pending := pipeline.open(call)) is not None:
                 await pending
             await responder.answer(self)
-            pipeline.settle(call, Code.OK)
+            pipeline.settle(call, Code.OK, source=StatusSource.GATEWAY if own else StatusSource.UPSTREAM)
             return
         except UpstreamError as error:
             pipeline.settle(call, error.status.code, error.status.message, endpoint_failed=error.endpoint_failed)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 
+from google.api import httpbody_pb2
 from google.rpc import status_pb2
 
 from edge.admin.explain import explain_call
@@ -60,6 +61,11 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     ) -> admin_service_pb2.ExplainCallResponse:
         """Return which route would take the call, and why."""
         return explain_call(request, self._runtime.snapshot.value, self._runtime.method, self._runtime.find)
+
+    @answer
+    async def GetOpenApi(self, request: admin_service_pb2.GetOpenApiRequest, context: object) -> httpbody_pb2.HttpBody:
+        """Return what REST callers may send, and what they get."""
+        return httpbody_pb2.HttpBody(content_type="application/json", data=await self._runtime.openapi(request.route))
 
     @answer
     async def TapCalls(

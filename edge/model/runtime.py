@@ -59,6 +59,18 @@ class Runtime(Protocol):
         """
         ...
 
+    async def openapi(self, route: str) -> bytes:
+        """Return the OpenAPI document of what HTTP callers reach by REST, as JSON.
+
+        Args:
+            route: The name of the route to describe. Empty means all routes that transcode.
+
+        Raises:
+            ResourceNotFound: there is no such route.
+            InvalidRequest: the route does not transcode.
+        """
+        ...
+
     async def refresh_schema(self, name: str) -> None:
         """Read the descriptors of a schema resource again now. Failures show in its state and are not raised."""
         ...

@@ -14,7 +14,7 @@ import grpc
 import grpc.aio
 
 from edge.model.call import Call, MetadataPairs
-from edge.model.errors import GatewayError
+from edge.model.errors import DeadlineExceeded, GatewayError
 from edge.model.invoke import Reply, UpstreamError, split_details
 from edge.model.snapshot import RoutePlan
 from edge.model.status import Code
@@ -26,6 +26,8 @@ from edge.proxy.respond import CODES, connection_failure, deadline, no_message, 
 from edge.upstream.channels import WireMetadata
 
 _STREAM_ENDED = (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError, grpc.aio.UsageError)
+_DEADLINE = "Deadline Exceeded"
+"""What grpc.aio says when a deadline has passed. An upstream has words or trailers of its own, or else none."""
 
 
 class GrpcInvoker:
@@ -248,8 +250,10 @@ def _failure(
     code = error.code()
     if own is not None:
         return own
-    late = code is grpc.StatusCode.DEADLINE_EXCEEDED and limit[1] != "caller" and limit[0] is not None
-    if late and limit[0] is not None and time.monotonic() - call.started >= limit[0] * 0.99:
+    late = code is grpc.StatusCode.DEADLINE_EXCEEDED and limit[0] is not None
+    if late and limit[1] == "caller" and error.details() == _DEADLINE and not error.trailing_metadata():
+        return DeadlineExceeded("the caller's deadline has passed", metadata={"deadline": "caller"})
+    if late and limit[1] != "caller" and limit[0] is not None and time.monotonic() - call.started >= limit[0] * 0.99:
         return deadline(call, limit[1], limit[0])
     status, trailing = split_details(CODES[code], error.details() or "", valid(error.trailing_metadata() or ()))
     return UpstreamError(

@@ -7,6 +7,9 @@ reflection    asks an endpoint for its descriptors
 schemas       keeps the descriptors of an upstream current
 schema_survey asks many endpoints and remembers who answered what
 versions      which descriptors count when endpoints disagree, and how the others differ
+http_endpoint the kept connections of one endpoint that speaks plain HTTP; with it
+              http1 (the protocol, no I/O), http_connection (bytes), http_answer (one request), http_dial (TCP and TLS),
+              http_web_socket (the only one that needs aiohttp)
 clusters      all clusters; keeps unchanged ones when the configuration changes
 """
 

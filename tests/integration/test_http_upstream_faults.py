@@ -29,8 +29,34 @@ def place(running: Place) -> Place:
     return running
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def admin(place: Place) -> AsyncIterator[Admin]:
+    found = Admin(place.gateway.admin)
+    yield found
+    await found.channel.close()
+
+
+async def endpoint(admin: Admin, name: str) -> endpoint_pb2.Endpoint:
+    """Return an upstream's only endpoint."""
+    health = (await admin.health.GetHealth(health_service_pb2.GetHealthRequest(), timeout=20)).health
+    upstream = next(upstream for upstream in health.upstreams if upstream.upstream == f"upstreams/{name}")
+    (found,) = upstream.endpoints
+    assert isinstance(found, endpoint_pb2.Endpoint)
+    return found
+
+
+async def state_of(admin: Admin, name: str) -> tuple[str, str]:
+    """Return the state of an upstream's only endpoint, and why."""
+    found = await endpoint(admin, name)
+    return endpoint_pb2.Endpoint.State.Name(found.state).removeprefix("STATE_"), found.reason
+
+
 @pytest.mark.parametrize("framing", [b"content-length: 100", b"transfer-encoding: chunked"])
-async def test_a_backend_that_dies_in_the_body_leaves_an_answer_that_is_not_whole(place: Place, framing: bytes) -> None:
+async def test_a_backend_that_dies_in_the_body_leaves_an_answer_that_is_not_whole(
+    place: Place, framing: bytes, admin: Admin
+) -> None:
+    failed = (await endpoint(admin, "b")).failed_calls
+
     async def answer(request: Request) -> None:
         await request.send(
             b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b" % (framing, b"5\r\nhello\r\n" if b"chunked" in framing else b"hello")
@@ -44,6 +70,8 @@ async def test_a_backend_that_dies_in_the_body_leaves_an_answer_that_is_not_whol
         assert got.status == 200
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
             await got.body()
+    await admin.idle()
+    assert (await endpoint(admin, "b")).failed_calls == failed + 1
 
 
 async def test_a_caller_that_leaves_ends_the_request_at_once(place: Place) -> None:
@@ -170,21 +198,6 @@ async def test_a_backend_that_closes_without_an_answer_is_a_503(place: Place) ->
         assert words == "upstream upstreams/b closed the connection without an answer"
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def admin(place: Place) -> AsyncIterator[Admin]:
-    found = Admin(place.gateway.admin)
-    yield found
-    await found.channel.close()
-
-
-async def endpoint_of(admin: Admin, name: str) -> tuple[str, str]:
-    """Return the state of an upstream's only endpoint, and why."""
-    health = (await admin.health.GetHealth(health_service_pb2.GetHealthRequest(), timeout=20)).health
-    upstream = next(upstream for upstream in health.upstreams if upstream.upstream == f"upstreams/{name}")
-    endpoint = upstream.endpoints[0]
-    return endpoint_pb2.Endpoint.State.Name(endpoint.state).removeprefix("STATE_"), endpoint.reason
-
-
 async def refusal(caller: RawCaller, path: str) -> tuple[int, str]:
     got = await caller.ask("GET", path)
     return got.status, json.loads(await got.body())["message"]
@@ -192,7 +205,7 @@ async def refusal(caller: RawCaller, path: str) -> tuple[int, str]:
 
 async def test_an_endpoint_that_cannot_be_reached_is_left_out_until_it_can(place: Place, admin: Admin) -> None:
     async def out() -> bool:
-        return await endpoint_of(admin, "dead") == ("UNHEALTHY", "cannot be reached: Connection refused")
+        return await state_of(admin, "dead") == ("UNHEALTHY", "cannot be reached: Connection refused")
 
     await eventually(out, what="an endpoint that is out")
     async with place.caller() as caller:
@@ -203,7 +216,7 @@ async def test_an_endpoint_that_cannot_be_reached_is_left_out_until_it_can(place
         async with HttpBackend(port=place.dead_port):
 
             async def back() -> bool:
-                return await endpoint_of(admin, "dead") == ("ACTIVE", "")
+                return await state_of(admin, "dead") == ("ACTIVE", "")
 
             await eventually(back, what="an endpoint that is back")
             got = await caller.ask("GET", "/dead/x")
@@ -223,7 +236,7 @@ async def test_tls_is_verified(place: Place, admin: Admin) -> None:
         assert (got.status, await got.body()) == (200, b"ok")
         assert (await refusal(caller, "/mistrusted/x"))[0] == 503
     assert len(seen) == 1
-    state, reason = await endpoint_of(admin, "mistrusted")
+    state, reason = await state_of(admin, "mistrusted")
     assert state == "UNHEALTHY"
     assert reason.startswith("cannot be reached: its certificate is not accepted:")
 

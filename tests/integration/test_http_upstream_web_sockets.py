@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+import trustme
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
 
 from tests.support.gateway import Gateway
 from tests.support.http_backend import WAIT, RawCaller
+from tests.support.processes import free_port
 
 Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
 
@@ -71,16 +75,38 @@ async def running(folder: Path) -> AsyncIterator[tuple[Gateway, Backend]]:
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    address = "{}:{}".format(*runner.addresses[0])
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority = trustme.CA()
+    authority.issue_cert("backend.internal").configure_cert(tls)
+    authority.cert_pem.write_to_path(str(folder / "web-sockets-ca.pem"))
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    await web.UnixSite(runner, str(folder / "web-sockets.sock")).start()
+    plain, secure = ("{}:{}".format(*address) for address in runner.addresses[:2])
 
-    def to(name: str, **more: object) -> dict[str, object]:
-        forward = {"upstreams": [{"upstream": "upstreams/ws"}]}
+    def up(name: str, address: str, **more: object) -> dict[str, object]:
+        return {
+            "name": f"upstreams/{name}",
+            "protocol": "HTTP",
+            "static": {"endpoints": [{"address": address}]},
+            **more,
+        }
+
+    def to(name: str, upstream: str = "ws", **more: object) -> dict[str, object]:
+        forward = {"upstreams": [{"upstream": f"upstreams/{upstream}"}]}
         return {"name": f"routes/{name}", "matches": [{"http": {"path": f"/{name}/**"}}], "forward": forward, **more}
 
+    trust = {"ca_file": str(folder / "web-sockets-ca.pem")}
     configuration = {
-        "upstreams": [{"name": "upstreams/ws", "protocol": "HTTP", "static": {"endpoints": [{"address": address}]}}],
+        "upstreams": [
+            up("ws", plain),
+            up("secure", secure, tls={**trust, "server_name": "backend.internal"}),
+            up("mistaken", secure, tls=trust, connection={"warm_up": False}),
+            up("local", f"unix:{folder / 'web-sockets.sock'}"),
+            up("dead", f"127.0.0.1:{free_port()}", connection={"warm_up": False}),
+        ],
         "routes": [
             to("ws"),
+            *(to(name, name) for name in ("secure", "mistaken", "local", "dead")),
             to("idle", stream_idle_timeout="0.3s"),
             to("small", max_request_message_bytes=1000, max_response_message_bytes=1000),
         ],
@@ -134,6 +160,21 @@ async def test_the_handshake_passes_with_its_subprotocol_and_headers(place: Plac
     assert (request.raw_path, request.headers["authorization"]) == ("/ws/a%2Fb?q=1", "Bearer x")
     assert request.headers["host"] == place.gateway.http
     assert request.headers["via"] == "1.1 edge"
+
+
+@pytest.mark.parametrize("path", ["/secure/x", "/local/x"])
+async def test_tls_and_unix_sockets(place: Place, path: str) -> None:
+    async with place.connect(path) as socket:
+        await socket.send_str("hi")
+        assert await socket.receive_str(timeout=WAIT) == "hi"
+
+
+@pytest.mark.parametrize("name", ["mistaken", "dead"])
+async def test_a_backend_that_cannot_be_reached_is_a_503(place: Place, name: str) -> None:
+    async with RawCaller(place.gateway.http) as caller:
+        got = await caller.ask("GET", f"/{name}/x", *HANDSHAKE)
+        assert got.status == 503
+        assert json.loads(await got.body())["message"] == f"upstream upstreams/{name} could not be reached"
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011, 3999, 4123])

@@ -13,7 +13,8 @@ from edge.model.config import DirectResponse
 from edge.model.errors import GatewayError, InvalidRequest, NoRoute, UpstreamUnreachable, Violation
 from edge.model.http import CallerGoneError, HttpRequest
 from edge.model.status import Code
-from tests.support.http_exchange import Refuse, Talk, failing
+from tests.support.http_exchange import Refuse, Talk
+from tests.support.played_upstream import failing
 from transcoding.ending import Ending
 from transcoding.plain import JsonErrors
 from transcoding.session import Session

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Protocol
 
 import orjson
@@ -31,8 +30,6 @@ TRAILER = "trailer-"
 
 END_STREAM = 0x02
 """The flag of the frame that ends an answer."""
-
-_log = logging.getLogger(__name__)
 
 
 class Form(Protocol):
@@ -104,7 +101,7 @@ class JsonForm:
         Raises:
             InvalidRequest: it is no JSON, which no text at all is neither, or does not fit.
         """
-        return serialize(self._codec.parse(self._descriptor, data, report=self._report))
+        return serialize(self._codec.parse(self._descriptor, data, report=self._offer.unknown))
 
     def write(self, message: bytes) -> bytes:
         """Return protobuf as JSON.
@@ -123,9 +120,6 @@ class JsonForm:
     def limit(self, message_bytes: int) -> int:
         """Return more: JSON is longer."""
         return message_bytes * BODY_FACTOR + BODY_MARGIN
-
-    def _report(self, problem: str) -> None:
-        _log.warning("%s: a request was taken though it does not fit: %s", self._offer.route, problem)
 
 
 def form_of(name: str, offer: Offer) -> Form:

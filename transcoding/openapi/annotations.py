@@ -6,6 +6,7 @@ Options come from a pool that may not know the extensions; parsed anew they are 
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -77,7 +78,7 @@ class Resources:
             if message:
                 self._by_message.setdefault(message, pattern)
             segments = pattern.split("/")
-            for collection, variable in zip(segments, segments[1:], strict=False):
+            for collection, variable in itertools.pairwise(segments):
                 if variable.startswith("{") and variable.endswith("}") and not collection.startswith("{"):
                     self._singular.setdefault(collection, variable[1:-1])
 
@@ -95,8 +96,10 @@ class Resources:
             # the parent of a resource: its pattern without the last collection and identifier
             child = self._by_type.get(reference.child_type, "")
             return "/".join(child.split("/")[:-2])
-        own = self._by_message.get(field.containing_type.full_name, "")
-        return own if field.name == "name" else ""
+        owner = field.containing_type
+        if owner is None or field.name != "name":
+            return ""
+        return self._by_message.get(owner.full_name, "")
 
 
 def _field_options(field: FieldDescriptor) -> Any:

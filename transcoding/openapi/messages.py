@@ -1,7 +1,7 @@
 """Messages as components of a document, each under its full name, so that they may contain themselves.
 
-A message is described as answers have it. Where requests differ, because fields are REQUIRED there that an answer leaves
-out when they hold their default, or the other way round, there is a second component `…-Input`.
+A message is described as answers have it. Where requests differ, because fields are REQUIRED there that an answer
+leaves out when they hold their default, or the other way round, there is a second component `…-Input`.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ class Messages:
         component = self.style.component(name, request=request and self._requests_differ(descriptor))
         if component not in self.components:
             self.components[component] = {}  # it may contain itself
-            self.components[component] = self.object(descriptor, request=request)
+            self.components[component] = self.written_out(descriptor, request=request)
         return {"$ref": reference(component)}
 
-    def object(
+    def written_out(
         self, descriptor: Descriptor, *, request: bool, without: Collection[str] = (), optional: Collection[str] = ()
     ) -> Schema:
         """Return the schema of a message, written out.

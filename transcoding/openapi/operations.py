@@ -106,7 +106,7 @@ class Operations:
         nested = {variable.field_path[0] for variable in binding.template.variables} - bound
         example = self._examples.message(message, request=True, without=bound)
         if bound or nested:
-            return self.messages.object(message, request=True, without=bound, optional=nested), example
+            return self.messages.written_out(message, request=True, without=bound, optional=nested), example
         return self.messages.message(message, request=True), example
 
     def _has_required(self, rule: RestRule) -> bool:
@@ -131,5 +131,5 @@ class Operations:
             inner.name in bound and Behavior.REQUIRED in behavior(inner) for inner in message.fields
         )
         if clashes:
-            return self.messages.object(message, request=True, without=bound), example
+            return self.messages.written_out(message, request=True, without=bound), example
         return self.messages.message(message, request=not partial), example

@@ -100,8 +100,8 @@ def _stream(schema: Schema, example: JsonValue) -> Schema:
     """Return the response of a stream, in the forms that `Accept` chooses from; without a wish it is the first."""
     element: Schema = {"anyOf": [schema, {"$ref": reference(STREAM_ERROR)}]}
     return {
-        "description": "The messages as they come: one JSON value a line, events, a JSON array, or a JSON text sequence. "
-        'A stream that fails after its beginning ends with `{"error": google.rpc.Status}`.',
+        "description": "The messages as they come: one JSON value a line, events, a JSON array, or a JSON text "
+        'sequence. A stream that fails after its beginning ends with `{"error": google.rpc.Status}`.',
         "content": {
             "application/x-ndjson": {"schema": element, "example": example},
             "text/event-stream": {"schema": {"type": "string"}},

@@ -6,19 +6,17 @@ import asyncio
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import orjson
 
+from edge.model.call import Protocol
 from edge.model.config import Route
 from edge.model.http import HttpRequest
 from transcoding.headers import host_name
+from transcoding.index import Index
 from transcoding.openapi.document import document
 from transcoding.plain import JsonErrors
 from transcoding.session import Responder, Session
-
-if TYPE_CHECKING:
-    from transcoding.index import Index
 
 OPENAPI_PATH = "/openapi.json"
 """Where the document is."""
@@ -49,9 +47,14 @@ class _Kept:
 
 
 class Documents:
-    """The OpenAPI documents of what can be reached; the `documents` of a `Transcoder`."""
+    """The OpenAPI documents of what can be reached; the `documents` of a `Transcoder`.
 
-    def __init__(self) -> None:
+    Args:
+        title: What the API is called. Empty makes a title from the names of the services.
+    """
+
+    def __init__(self, title: str = "") -> None:
+        self.title = title
         self._kept: _Kept | None = None
         self._making = asyncio.Lock()
 
@@ -76,7 +79,7 @@ class Documents:
                 kept = self._kept = _Kept(index)
             found = kept.documents.get(routes)
             if found is None:
-                found = await asyncio.to_thread(_make, index, routes)
+                found = await asyncio.to_thread(_make, index, routes, self.title)
                 while len(kept.documents) >= _MOST_KEPT:
                     del kept.documents[next(iter(kept.documents))]
                 kept.documents[routes] = found
@@ -103,23 +106,22 @@ class _DocumentResponder(JsonErrors):
             await session.respond(200, (("content-type", "application/json"), *headers), found.text)
 
 
-def _make(index: Index, routes: tuple[str, ...]) -> Document:
-    offered = [part for name in routes for part in index.routes[name]]
-    services = dict.fromkeys(
-        rule.binding.method.containing_service.full_name for part in offered for rule in part.rules
-    )
+def _make(index: Index, routes: tuple[str, ...], title: str) -> Document:
+    rules = [
+        rule
+        for name in routes
+        for part in index.routes[name]
+        for rule in part.rules
+        if Protocol.REST not in rule.offer.transcoding.disabled
+    ]
+    services = dict.fromkeys(rule.binding.method.containing_service.full_name for rule in rules)
     files = {
         data: None
         for name in routes
         for upstream in index.snapshot.plans[name].upstreams
         for data in upstream.cluster.schema.files.values()
     }
-    made = document(
-        (rule for part in offered for rule in part.rules),
-        title=_title(services),
-        version=_version(services),
-        files=files,
-    )
+    made = document(rules, title=title or _title(services), version=_version(services), files=files)
     text = orjson.dumps(made)
     return Document(text, f'"{hashlib.sha256(text).hexdigest()[:32]}"')
 

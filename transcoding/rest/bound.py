@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from transcoding.codec import JsonValue, Report
+from transcoding.codec import JsonValue
 from transcoding.rest.rule import RestRule
 
 
@@ -18,18 +18,14 @@ class BoundRequest:
         rule: The rule.
         variables: What the path bound.
         query: The query, as sent.
-        report: Is told what is not known, when the route says so.
     """
 
-    __slots__ = ("_query", "_report", "_rule", "_variables")
+    __slots__ = ("_query", "_rule", "_variables")
 
-    def __init__(
-        self, rule: RestRule, variables: Mapping[str, str], query: str, report: Report | None = None
-    ) -> None:
+    def __init__(self, rule: RestRule, variables: Mapping[str, str], query: str) -> None:
         self._rule = rule
         self._variables = variables
         self._query = query
-        self._report = report
 
     @property
     def needs_body(self) -> bool:
@@ -47,4 +43,4 @@ class BoundRequest:
         Raises:
             InvalidRequest: URL or body do not fit the message.
         """
-        return self._rule.message(self._variables, self._query, body, report=self._report)
+        return self._rule.message(self._variables, self._query, body)

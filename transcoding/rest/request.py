@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from google.protobuf.message import Message
@@ -17,8 +16,6 @@ from transcoding.rest.coding import BodyDecoder
 from transcoding.rest.rule import RestRule
 from transcoding.rest.splitter import JsonSplitter
 from transcoding.session import Session
-
-_log = logging.getLogger(__name__)
 
 _LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-seq"})
 """Content types of bodies that are one value after the other, never an array of them."""
@@ -50,21 +47,21 @@ class RequestReader:
         """
         rule, request = self._rule, session.exchange.request
         if not rule.has_body:
-            return rule.message(self._variables, request.query, None, report=self._report)
+            return rule.message(self._variables, request.query, None)
         decoder = _decoder(session)
         data = decoder.feed(await read_body(session))
         if data:
             decoder.finish()
         if rule.body_is_raw:
             kind = request.header("content-type")
-            return rule.raw_message(self._variables, request.query, data, kind, report=self._report)
+            return rule.raw_message(self._variables, request.query, data, kind)
         tree: JsonValue | None = None
         if data:
             _check_media(request)
             tree = rule.offer.codec.load(data)
             if tree is None:
                 raise InvalidRequest.of([Violation("body", "it is null; send a value, or no body at all")])
-        return rule.message(self._variables, request.query, tree, report=self._report)
+        return rule.message(self._variables, request.query, tree)
 
     async def messages(self, session: Session) -> AsyncGenerator[bytes]:
         """Yield the messages of a request stream as they arrive.
@@ -76,7 +73,7 @@ class RequestReader:
         """
         rule, request = self._rule, session.exchange.request
         if not rule.has_body:
-            yield serialize(rule.message(self._variables, request.query, None, report=self._report))
+            yield serialize(rule.message(self._variables, request.query, None))
             return
         pieces = _pieces(session)
         if rule.body_is_raw:
@@ -99,7 +96,7 @@ class RequestReader:
     def _element(self, request: HttpRequest, value: bytes) -> bytes:
         rule = self._rule
         tree = rule.offer.codec.load(value)
-        return serialize(rule.message(self._variables, request.query, tree, report=self._report))
+        return serialize(rule.message(self._variables, request.query, tree))
 
     async def _upload(self, request: HttpRequest, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield an upload in pieces: what path, query and content type say goes with the first one only."""
@@ -108,18 +105,15 @@ class RequestReader:
         first = True
         async for data in pieces:
             message = (
-                rule.raw_message(self._variables, request.query, data, kind, report=self._report)
+                rule.raw_message(self._variables, request.query, data, kind)
                 if first
                 else rule.raw_message({}, "", data, "")
             )
             first = False
             yield serialize(message)
         if first:
-            message = rule.raw_message(self._variables, request.query, b"", kind, report=self._report)
+            message = rule.raw_message(self._variables, request.query, b"", kind)
             yield serialize(message)
-
-    def _report(self, problem: str) -> None:
-        _log.warning("%s: a request was taken though it does not fit: %s", self._rule.offer.route, problem)
 
 
 async def _pieces(session: Session) -> AsyncIterator[bytes]:

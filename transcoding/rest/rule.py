@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from edge.model.errors import UpstreamProtocolError
-from transcoding.codec import JsonValue, Report
+from transcoding.codec import JsonValue
 from transcoding.offer import Offer
 from transcoding.rules.binding import Binding
 from transcoding.rules.fields import Tables
@@ -63,16 +63,13 @@ class RestRule:
         self.open_ended = bool(segments) and str(segments[-1]) == "**"
         """Whether the template ends in `**`."""
 
-    def message(
-        self, variables: Mapping[str, str], query: str, tree: JsonValue | None, *, report: Report | None = None
-    ) -> Message:
+    def message(self, variables: Mapping[str, str], query: str, tree: JsonValue | None) -> Message:
         """Return the request message.
 
         Args:
             variables: What the path bound.
             query: The query, as sent.
             tree: The JSON of the body. None when there is no body or an empty one.
-            report: Is told what is not known, when the route says so.
 
         Raises:
             InvalidRequest: something does not fit.
@@ -80,19 +77,17 @@ class RestRule:
         binding, codec = self.binding, self.offer.codec
         body = binding.body
         if body == "*" and tree is not None:
-            message = codec.parse_tree(binding.method.input_type, tree, report=report)
+            message = codec.parse_tree(binding.method.input_type, tree, report=self.offer.unknown)
         else:
             message = self._input()
             if isinstance(body, FieldDescriptor) and tree is not None:
-                self._merge_body(message, body, tree, report)
-        self._bind(message, variables, query, report)
+                self._merge_body(message, body, tree)
+        self._bind(message, variables, query)
         if self._mask is not None and tree is not None:
             self._mask.fill(message, tree)
         return message
 
-    def raw_message(
-        self, variables: Mapping[str, str], query: str, data: bytes, content_type: str, *, report: Report | None = None
-    ) -> Message:
+    def raw_message(self, variables: Mapping[str, str], query: str, data: bytes, content_type: str) -> Message:
         """Return the request message for a body that is a HttpBody.
 
         Args:
@@ -100,7 +95,6 @@ class RestRule:
             query: The query, as sent.
             data: The body.
             content_type: Its content type. Empty when it has none.
-            report: Is told what is not known, when the route says so.
 
         Raises:
             InvalidRequest: something does not fit.
@@ -113,7 +107,7 @@ class RestRule:
         target.content_type = content_type
         target.data = data
         if variables or query:
-            self._bind(message, variables, query, report)
+            self._bind(message, variables, query)
         return message
 
     def response(self, message: bytes) -> Message:
@@ -144,14 +138,16 @@ class RestRule:
         body: Any = message if field is None else getattr(message, field.name)
         return body.content_type, body.data
 
-    def _bind(self, message: Message, variables: Mapping[str, str], query: str, report: Report | None) -> None:
+    def _bind(self, message: Message, variables: Mapping[str, str], query: str) -> None:
         if variables:
             self.binding.path.bind(message, variables)
         if query:
-            self.binding.query.bind(message, query, unknown=self._unknown, ignored=self._ignored, report=report)
+            self.binding.query.bind(
+                message, query, unknown=self._unknown, ignored=self._ignored, report=self.offer.unknown
+            )
 
-    def _merge_body(self, message: Message, field: FieldDescriptor, tree: JsonValue, report: Report | None) -> None:
-        self.offer.codec.merge_field(message, field, tree, report=report)
+    def _merge_body(self, message: Message, field: FieldDescriptor, tree: JsonValue) -> None:
+        self.offer.codec.merge_field(message, field, tree, report=self.offer.unknown)
 
 
 def _body_type(binding: Binding) -> Descriptor | None:

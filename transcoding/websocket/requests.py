@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Protocol
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -14,8 +13,6 @@ from transcoding.codec import JsonValue
 from transcoding.messages import serialize
 from transcoding.offer import Offer
 from transcoding.websocket.framing import JsonBody, ProtoBody
-
-_log = logging.getLogger(__name__)
 
 
 class RequestTemplate(Protocol):
@@ -96,13 +93,10 @@ class Requests:
         elif self._template is not None and self._template.needs_body:
             message = self._template.message(body.tree)
         else:
-            message = offer.codec.parse_tree(offer.descriptor.input_type, body.tree, report=self._report)
+            message = offer.codec.parse_tree(offer.descriptor.input_type, body.tree, report=offer.unknown)
             if url is not None:
                 message.MergeFrom(url)
         return serialize(message)
-
-    def _report(self, problem: str) -> None:
-        _log.warning("%s: a request was taken though it does not fit: %s", self._offer.route, problem)
 
     def to_json(self, data: bytes) -> bytes:
         """Return a serialized response as JSON.

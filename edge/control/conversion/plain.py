@@ -16,7 +16,7 @@ _BOUND = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:=\*\*?)?\}")
 
 
 def plain_http(configuration: Configuration, places: Places) -> list[Violation]:
-    """Return what is wrong with routes by what their upstreams speak. The references have been checked."""
+    """Return what is wrong with routes and schemas by what upstreams speak. The references have been checked."""
     violations = []
     for name, route in configuration.routes.items():
         if isinstance(route.action, Forward):
@@ -26,6 +26,11 @@ def plain_http(configuration: Configuration, places: Places) -> list[Violation]:
         else:
             continue
         violations += [places.violation(name, problem) for problem in problems]
+    for name, schema in configuration.schemas.items():
+        lender = configuration.upstreams.get(schema.reflection_upstream)
+        if lender is not None and lender.protocol is UpstreamProtocol.HTTP:
+            words = f"{lender.name} has `protocol: HTTP`; only an upstream that speaks gRPC answers reflection"
+            violations.append(places.violation(name, Problem("reflection_upstream", words)))
     return violations
 
 

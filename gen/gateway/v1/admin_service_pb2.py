@@ -25,12 +25,14 @@ _sym_db = _symbol_database.Default()
 from gateway.v1 import tap_pb2 as gateway_dot_v1_dot_tap__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
+from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egateway/v1/admin_service.proto\x12\ngateway.v1\x1a\x14gateway/v1/tap.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xe1\x04\n\nServerInfo\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.gateway.v1.ServerInfo.State\x12\x0f\n\x07version\x18\x03 \x01(\t\x12:\n\ncomponents\x18\x04 \x03(\x0b\x32&.gateway.v1.ServerInfo.ComponentsEntry\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\tlisteners\x18\x06 \x03(\x0b\x32\x18.gateway.v1.ListenerInfo\x12\x17\n\x0f\x63onfig_revision\x18\x07 \x01(\x03\x12/\n\x0b\x63onfig_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x0c\x63onfig_error\x18\t \x01(\x0b\x32\x12.google.rpc.Status\x12\x14\n\x0c\x61\x63tive_calls\x18\n \x01(\x03\x12\x13\n\x0btotal_calls\x18\x0b \x01(\x03\x12\x16\n\x0eresident_bytes\x18\x0c \x01(\x03\x12\'\n\x07workers\x18\r \x03(\x0b\x32\x16.gateway.v1.WorkerInfo\x1a\x31\n\x0f\x43omponentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"X\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_STARTING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x12\n\x0eSTATE_DRAINING\x10\x03\"L\n\x0cListenerInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x10\n\x08protocol\x18\x03 \x01(\t\x12\x0b\n\x03tls\x18\x04 \x01(\x08\"\x8a\x01\n\nWorkerInfo\x12\x0b\n\x03pid\x18\x01 \x01(\x03\x12\x17\n\x0f\x63onfig_revision\x18\x02 \x01(\x03\x12(\n\x0c\x63onfig_error\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\x12\x16\n\x0eresident_bytes\x18\x04 \x01(\x03\x12\x14\n\x0c\x61\x63tive_calls\x18\x05 \x01(\x03\"\x16\n\x14GetServerInfoRequest\"\xde\x01\n\x12\x45xplainCallRequest\x12\x12\n\x04path\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04verb\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04host\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x42\n\x07headers\x18\x04 \x03(\x0b\x32+.gateway.v1.ExplainCallRequest.HeadersEntryB\x04\xe2\x41\x01\x01\x12\x18\n\nmax_misses\x18\x05 \x01(\rB\x04\xe2\x41\x01\x01\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc9\x05\n\x13\x45xplainCallResponse\x12\x0f\n\x07matched\x18\x01 \x01(\x08\x12\r\n\x05route\x18\x02 \x01(\t\x12\x13\n\x0bmatch_index\x18\x03 \x01(\x05\x12\x0f\n\x07reasons\x18\x04 \x03(\t\x12L\n\x0fpath_parameters\x18\x05 \x03(\x0b\x32\x33.gateway.v1.ExplainCallResponse.PathParametersEntry\x12\x10\n\x08policies\x18\x06 \x03(\t\x12\x0e\n\x06\x61\x63tion\x18\x07 \x01(\t\x12\x41\n\tupstreams\x18\x08 \x03(\x0b\x32..gateway.v1.ExplainCallResponse.UpstreamChoice\x12\x0e\n\x06method\x18\t \x01(\t\x12\r\n\x05shape\x18\n \x01(\t\x12\x11\n\tdeadlines\x18\x0b \x03(\t\x12\"\n\x06status\x18\x0c \x01(\x0b\x32\x12.google.rpc.Status\x12\x34\n\x06misses\x18\r \x03(\x0b\x32$.gateway.v1.ExplainCallResponse.Miss\x12\x13\n\x0bmore_misses\x18\x0e \x01(\r\x12\x17\n\x0f\x63onfig_revision\x18\x0f \x01(\x03\x12\x10\n\x08protocol\x18\x10 \x01(\t\x12\x0c\n\x04rule\x18\x11 \x01(\t\x12\x13\n\x0bhttp_status\x18\x12 \x01(\x05\x1a\x35\n\x13PathParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aW\n\x0eUpstreamChoice\x12\x10\n\x08upstream\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\x01\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x10\n\x08\x62\x61lancer\x18\x04 \x01(\t\x1a:\n\x04Miss\x12\r\n\x05route\x18\x01 \x01(\t\x12\x13\n\x0bmatch_index\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\"u\n\x0fTapCallsRequest\x12+\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x15.gateway.v1.TapFilterB\x04\xe2\x41\x01\x01\x12\x1c\n\x0esample_percent\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x01\x12\x17\n\tmax_calls\x18\x03 \x01(\rB\x04\xe2\x41\x01\x01\"K\n\x10TapCallsResponse\x12&\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x18.gateway.v1.FinishedCall\x12\x0f\n\x07\x64ropped\x18\x02 \x01(\x04\"`\n\x16InvalidateCacheRequest\x12\r\n\x03tag\x18\x01 \x01(\tH\x00\x12\x0f\n\x05route\x18\x02 \x01(\tH\x00\x12\r\n\x03key\x18\x03 \x01(\tH\x00\x12\r\n\x03\x61ll\x18\x04 \x01(\x08H\x00\x42\x08\n\x06target\"*\n\x17InvalidateCacheResponse\x12\x0f\n\x07\x64ropped\x18\x01 \x01(\x03\"K\n\x12\x44rainServerRequest\x12\x35\n\x0cgrace_period\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x32\xbd\x04\n\x0c\x41\x64minService\x12`\n\rGetServerInfo\x12 .gateway.v1.GetServerInfoRequest\x1a\x16.gateway.v1.ServerInfo\"\x15\x90\x02\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/server\x12t\n\x0b\x45xplainCall\x12\x1e.gateway.v1.ExplainCallRequest\x1a\x1f.gateway.v1.ExplainCallResponse\"$\x90\x02\x01\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/server:explainCall:\x01*\x12g\n\x08TapCalls\x12\x1b.gateway.v1.TapCallsRequest\x1a\x1c.gateway.v1.TapCallsResponse\"\x1e\x90\x02\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/server:tapCalls0\x01\x12\x84\x01\n\x0fInvalidateCache\x12\".gateway.v1.InvalidateCacheRequest\x1a#.gateway.v1.InvalidateCacheResponse\"(\x90\x02\x02\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/server:invalidateCache:\x01*\x12\x65\n\x0b\x44rainServer\x12\x1e.gateway.v1.DrainServerRequest\x1a\x16.gateway.v1.ServerInfo\"\x1e\x90\x02\x02\x82\xd3\xe4\x93\x02\x15\"\x10/v1/server:drain:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egateway/v1/admin_service.proto\x12\ngateway.v1\x1a\x14gateway/v1/tap.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xe1\x04\n\nServerInfo\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.gateway.v1.ServerInfo.State\x12\x0f\n\x07version\x18\x03 \x01(\t\x12:\n\ncomponents\x18\x04 \x03(\x0b\x32&.gateway.v1.ServerInfo.ComponentsEntry\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\tlisteners\x18\x06 \x03(\x0b\x32\x18.gateway.v1.ListenerInfo\x12\x17\n\x0f\x63onfig_revision\x18\x07 \x01(\x03\x12/\n\x0b\x63onfig_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x0c\x63onfig_error\x18\t \x01(\x0b\x32\x12.google.rpc.Status\x12\x14\n\x0c\x61\x63tive_calls\x18\n \x01(\x03\x12\x13\n\x0btotal_calls\x18\x0b \x01(\x03\x12\x16\n\x0eresident_bytes\x18\x0c \x01(\x03\x12\'\n\x07workers\x18\r \x03(\x0b\x32\x16.gateway.v1.WorkerInfo\x1a\x31\n\x0f\x43omponentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"X\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_STARTING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x12\n\x0eSTATE_DRAINING\x10\x03\"L\n\x0cListenerInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x10\n\x08protocol\x18\x03 \x01(\t\x12\x0b\n\x03tls\x18\x04 \x01(\x08\"\x8a\x01\n\nWorkerInfo\x12\x0b\n\x03pid\x18\x01 \x01(\x03\x12\x17\n\x0f\x63onfig_revision\x18\x02 \x01(\x03\x12(\n\x0c\x63onfig_error\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\x12\x16\n\x0eresident_bytes\x18\x04 \x01(\x03\x12\x14\n\x0c\x61\x63tive_calls\x18\x05 \x01(\x03\"\x16\n\x14GetServerInfoRequest\"\xde\x01\n\x12\x45xplainCallRequest\x12\x12\n\x04path\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04verb\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04host\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x42\n\x07headers\x18\x04 \x03(\x0b\x32+.gateway.v1.ExplainCallRequest.HeadersEntryB\x04\xe2\x41\x01\x01\x12\x18\n\nmax_misses\x18\x05 \x01(\rB\x04\xe2\x41\x01\x01\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc9\x05\n\x13\x45xplainCallResponse\x12\x0f\n\x07matched\x18\x01 \x01(\x08\x12\r\n\x05route\x18\x02 \x01(\t\x12\x13\n\x0bmatch_index\x18\x03 \x01(\x05\x12\x0f\n\x07reasons\x18\x04 \x03(\t\x12L\n\x0fpath_parameters\x18\x05 \x03(\x0b\x32\x33.gateway.v1.ExplainCallResponse.PathParametersEntry\x12\x10\n\x08policies\x18\x06 \x03(\t\x12\x0e\n\x06\x61\x63tion\x18\x07 \x01(\t\x12\x41\n\tupstreams\x18\x08 \x03(\x0b\x32..gateway.v1.ExplainCallResponse.UpstreamChoice\x12\x0e\n\x06method\x18\t \x01(\t\x12\r\n\x05shape\x18\n \x01(\t\x12\x11\n\tdeadlines\x18\x0b \x03(\t\x12\"\n\x06status\x18\x0c \x01(\x0b\x32\x12.google.rpc.Status\x12\x34\n\x06misses\x18\r \x03(\x0b\x32$.gateway.v1.ExplainCallResponse.Miss\x12\x13\n\x0bmore_misses\x18\x0e \x01(\r\x12\x17\n\x0f\x63onfig_revision\x18\x0f \x01(\x03\x12\x10\n\x08protocol\x18\x10 \x01(\t\x12\x0c\n\x04rule\x18\x11 \x01(\t\x12\x13\n\x0bhttp_status\x18\x12 \x01(\x05\x1a\x35\n\x13PathParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aW\n\x0eUpstreamChoice\x12\x10\n\x08upstream\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\x01\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x10\n\x08\x62\x61lancer\x18\x04 \x01(\t\x1a:\n\x04Miss\x12\r\n\x05route\x18\x01 \x01(\t\x12\x13\n\x0bmatch_index\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\"C\n\x11GetOpenApiRequest\x12.\n\x05route\x18\x01 \x01(\tB\x1f\xe2\x41\x01\x01\xfa\x41\x18\n\x16gateway.internal/Route\"u\n\x0fTapCallsRequest\x12+\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x15.gateway.v1.TapFilterB\x04\xe2\x41\x01\x01\x12\x1c\n\x0esample_percent\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x01\x12\x17\n\tmax_calls\x18\x03 \x01(\rB\x04\xe2\x41\x01\x01\"K\n\x10TapCallsResponse\x12&\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x18.gateway.v1.FinishedCall\x12\x0f\n\x07\x64ropped\x18\x02 \x01(\x04\"`\n\x16InvalidateCacheRequest\x12\r\n\x03tag\x18\x01 \x01(\tH\x00\x12\x0f\n\x05route\x18\x02 \x01(\tH\x00\x12\r\n\x03key\x18\x03 \x01(\tH\x00\x12\r\n\x03\x61ll\x18\x04 \x01(\x08H\x00\x42\x08\n\x06target\"*\n\x17InvalidateCacheResponse\x12\x0f\n\x07\x64ropped\x18\x01 \x01(\x03\"K\n\x12\x44rainServerRequest\x12\x35\n\x0cgrace_period\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x32\x98\x05\n\x0c\x41\x64minService\x12`\n\rGetServerInfo\x12 .gateway.v1.GetServerInfoRequest\x1a\x16.gateway.v1.ServerInfo\"\x15\x90\x02\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/server\x12t\n\x0b\x45xplainCall\x12\x1e.gateway.v1.ExplainCallRequest\x1a\x1f.gateway.v1.ExplainCallResponse\"$\x90\x02\x01\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/server:explainCall:\x01*\x12Y\n\nGetOpenApi\x12\x1d.gateway.v1.GetOpenApiRequest\x1a\x14.google.api.HttpBody\"\x16\x90\x02\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/openapi\x12g\n\x08TapCalls\x12\x1b.gateway.v1.TapCallsRequest\x1a\x1c.gateway.v1.TapCallsResponse\"\x1e\x90\x02\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/server:tapCalls0\x01\x12\x84\x01\n\x0fInvalidateCache\x12\".gateway.v1.InvalidateCacheRequest\x1a#.gateway.v1.InvalidateCacheResponse\"(\x90\x02\x02\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/server:invalidateCache:\x01*\x12\x65\n\x0b\x44rainServer\x12\x1e.gateway.v1.DrainServerRequest\x1a\x16.gateway.v1.ServerInfo\"\x1e\x90\x02\x02\x82\xd3\xe4\x93\x02\x15\"\x10/v1/server:drain:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,6 +55,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLAINCALLREQUEST'].fields_by_name['max_misses']._serialized_options = b'\342A\001\001'
   _globals['_EXPLAINCALLRESPONSE_PATHPARAMETERSENTRY']._loaded_options = None
   _globals['_EXPLAINCALLRESPONSE_PATHPARAMETERSENTRY']._serialized_options = b'8\001'
+  _globals['_GETOPENAPIREQUEST'].fields_by_name['route']._loaded_options = None
+  _globals['_GETOPENAPIREQUEST'].fields_by_name['route']._serialized_options = b'\342A\001\001\372A\030\n\026gateway.internal/Route'
   _globals['_TAPCALLSREQUEST'].fields_by_name['filter']._loaded_options = None
   _globals['_TAPCALLSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
   _globals['_TAPCALLSREQUEST'].fields_by_name['sample_percent']._loaded_options = None
@@ -65,46 +69,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADMINSERVICE'].methods_by_name['GetServerInfo']._serialized_options = b'\220\002\001\202\323\344\223\002\014\022\n/v1/server'
   _globals['_ADMINSERVICE'].methods_by_name['ExplainCall']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['ExplainCall']._serialized_options = b'\220\002\001\202\323\344\223\002\033\"\026/v1/server:explainCall:\001*'
+  _globals['_ADMINSERVICE'].methods_by_name['GetOpenApi']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['GetOpenApi']._serialized_options = b'\220\002\001\202\323\344\223\002\r\022\013/v1/openapi'
   _globals['_ADMINSERVICE'].methods_by_name['TapCalls']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['TapCalls']._serialized_options = b'\220\002\001\202\323\344\223\002\025\022\023/v1/server:tapCalls'
   _globals['_ADMINSERVICE'].methods_by_name['InvalidateCache']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['InvalidateCache']._serialized_options = b'\220\002\002\202\323\344\223\002\037\"\032/v1/server:invalidateCache:\001*'
   _globals['_ADMINSERVICE'].methods_by_name['DrainServer']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['DrainServer']._serialized_options = b'\220\002\002\202\323\344\223\002\025\"\020/v1/server:drain:\001*'
-  _globals['_SERVERINFO']._serialized_start=222
-  _globals['_SERVERINFO']._serialized_end=831
-  _globals['_SERVERINFO_COMPONENTSENTRY']._serialized_start=692
-  _globals['_SERVERINFO_COMPONENTSENTRY']._serialized_end=741
-  _globals['_SERVERINFO_STATE']._serialized_start=743
-  _globals['_SERVERINFO_STATE']._serialized_end=831
-  _globals['_LISTENERINFO']._serialized_start=833
-  _globals['_LISTENERINFO']._serialized_end=909
-  _globals['_WORKERINFO']._serialized_start=912
-  _globals['_WORKERINFO']._serialized_end=1050
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=1052
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=1074
-  _globals['_EXPLAINCALLREQUEST']._serialized_start=1077
-  _globals['_EXPLAINCALLREQUEST']._serialized_end=1299
-  _globals['_EXPLAINCALLREQUEST_HEADERSENTRY']._serialized_start=1253
-  _globals['_EXPLAINCALLREQUEST_HEADERSENTRY']._serialized_end=1299
-  _globals['_EXPLAINCALLRESPONSE']._serialized_start=1302
-  _globals['_EXPLAINCALLRESPONSE']._serialized_end=2015
-  _globals['_EXPLAINCALLRESPONSE_PATHPARAMETERSENTRY']._serialized_start=1813
-  _globals['_EXPLAINCALLRESPONSE_PATHPARAMETERSENTRY']._serialized_end=1866
-  _globals['_EXPLAINCALLRESPONSE_UPSTREAMCHOICE']._serialized_start=1868
-  _globals['_EXPLAINCALLRESPONSE_UPSTREAMCHOICE']._serialized_end=1955
-  _globals['_EXPLAINCALLRESPONSE_MISS']._serialized_start=1957
-  _globals['_EXPLAINCALLRESPONSE_MISS']._serialized_end=2015
-  _globals['_TAPCALLSREQUEST']._serialized_start=2017
-  _globals['_TAPCALLSREQUEST']._serialized_end=2134
-  _globals['_TAPCALLSRESPONSE']._serialized_start=2136
-  _globals['_TAPCALLSRESPONSE']._serialized_end=2211
-  _globals['_INVALIDATECACHEREQUEST']._serialized_start=2213
-  _globals['_INVALIDATECACHEREQUEST']._serialized_end=2309
-  _globals['_INVALIDATECACHERESPONSE']._serialized_start=2311
-  _globals['_INVALIDATECACHERESPONSE']._serialized_end=2353
-  _globals['_DRAINSERVERREQUEST']._serialized_start=2355
-  _globals['_DRAINSERVERREQUEST']._serialized_end=2430
-  _globals['_ADMINSERVICE']._serialized_start=2433
-  _globals['_ADMINSERVICE']._serialized_end=3006
+  _globals['_SERVERINFO']._serialized_start=276
+  _globals['_SERVERINFO']._serialized_end=885
+  _globals['_SERVERINFO_COMPONENTSENTRY']._serialized_start=746
+  _globals['_SERVERINFO_COMPONENTSENTRY']._serialized_end=795
+  _globals['_SERVERINFO_STATE']._serialized_start=797
+  _globals['_SERVERINFO_STATE']._serialized_end=885
+  _globals['_LISTENERINFO']._serialized_start=887
+  _globals['_LISTENERINFO']._serialized_end=963
+  _globals['_WORKERINFO']._serialized_start=966
+  _globals['_WORKERINFO']._serialized_end=1104
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=1106
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=1128
+  _globals['_EXPLAINCALLREQUEST']._serialized_start=1131
+  _globals['_EXPLAINCALLREQUEST']._serialized_end=1353
+  _globals['_EXPLAINCALLREQUEST_HEADERSENTRY']._serialized_start=1307
+  _globals['_EXPLAINCALLREQUEST_HEADERSENTRY']._serialized_end=1353
+  _globals['_EXPLAINCALLRESPONSE']._serialized_start=1356
+  _globals['_EXPLAINCALLRESPONSE']._serialized_end=2069
+  _globals['_EXPLAINCALLRESPONSE_PATHPARAMETERSENTRY']._serialized_start=1867
+  _globals['_EXPLAINCALLRESPONSE_PATHPARAMETERSENTRY']._serialized_end=1920
+  _globals['_EXPLAINCALLRESPONSE_UPSTREAMCHOICE']._serialized_start=1922
+  _globals['_EXPLAINCALLRESPONSE_UPSTREAMCHOICE']._serialized_end=2009
+  _globals['_EXPLAINCALLRESPONSE_MISS']._serialized_start=2011
+  _globals['_EXPLAINCALLRESPONSE_MISS']._serialized_end=2069
+  _globals['_GETOPENAPIREQUEST']._serialized_start=2071
+  _globals['_GETOPENAPIREQUEST']._serialized_end=2138
+  _globals['_TAPCALLSREQUEST']._serialized_start=2140
+  _globals['_TAPCALLSREQUEST']._serialized_end=2257
+  _globals['_TAPCALLSRESPONSE']._serialized_start=2259
+  _globals['_TAPCALLSRESPONSE']._serialized_end=2334
+  _globals['_INVALIDATECACHEREQUEST']._serialized_start=2336
+  _globals['_INVALIDATECACHEREQUEST']._serialized_end=2432
+  _globals['_INVALIDATECACHERESPONSE']._serialized_start=2434
+  _globals['_INVALIDATECACHERESPONSE']._serialized_end=2476
+  _globals['_DRAINSERVERREQUEST']._serialized_start=2478
+  _globals['_DRAINSERVERREQUEST']._serialized_end=2553
+  _globals['_ADMINSERVICE']._serialized_start=2556
+  _globals['_ADMINSERVICE']._serialized_end=3220
 # @@protoc_insertion_point(module_scope)

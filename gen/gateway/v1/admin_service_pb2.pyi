@@ -3,6 +3,8 @@ import datetime
 from gateway.v1 import tap_pb2 as _tap_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.api import httpbody_pb2 as _httpbody_pb2
+from google.api import resource_pb2 as _resource_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.rpc import status_pb2 as _status_pb2
@@ -179,6 +181,12 @@ class ExplainCallResponse(_message.Message):
     rule: str
     http_status: int
     def __init__(self, matched: bool = ..., route: _Optional[str] = ..., match_index: _Optional[int] = ..., reasons: _Optional[_Iterable[str]] = ..., path_parameters: _Optional[_Mapping[str, str]] = ..., policies: _Optional[_Iterable[str]] = ..., action: _Optional[str] = ..., upstreams: _Optional[_Iterable[_Union[ExplainCallResponse.UpstreamChoice, _Mapping]]] = ..., method: _Optional[str] = ..., shape: _Optional[str] = ..., deadlines: _Optional[_Iterable[str]] = ..., status: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., misses: _Optional[_Iterable[_Union[ExplainCallResponse.Miss, _Mapping]]] = ..., more_misses: _Optional[int] = ..., config_revision: _Optional[int] = ..., protocol: _Optional[str] = ..., rule: _Optional[str] = ..., http_status: _Optional[int] = ...) -> None: ...
+
+class GetOpenApiRequest(_message.Message):
+    __slots__ = ("route",)
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    route: str
+    def __init__(self, route: _Optional[str] = ...) -> None: ...
 
 class TapCallsRequest(_message.Message):
     __slots__ = ("filter", "sample_percent", "max_calls")

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from gateway.v1 import admin_service_pb2 as gateway_dot_v1_dot_admin__service__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 GRPC_GENERATED_VERSION = '1.78.2'
 GRPC_VERSION = grpc.__version__
@@ -46,6 +47,11 @@ class AdminServiceStub(object):
                 request_serializer=gateway_dot_v1_dot_admin__service__pb2.ExplainCallRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_admin__service__pb2.ExplainCallResponse.FromString,
                 _registered_method=True)
+        self.GetOpenApi = channel.unary_unary(
+                '/gateway.v1.AdminService/GetOpenApi',
+                request_serializer=gateway_dot_v1_dot_admin__service__pb2.GetOpenApiRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.TapCalls = channel.unary_stream(
                 '/gateway.v1.AdminService/TapCalls',
                 request_serializer=gateway_dot_v1_dot_admin__service__pb2.TapCallsRequest.SerializeToString,
@@ -78,6 +84,13 @@ class AdminServiceServicer(object):
     def ExplainCall(self, request, context):
         """Says which route would take a call, what would happen to it, and why the
         other routes would not take it. No call is made.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOpenApi(self, request, context):
+        """Gets the OpenAPI 3.1 document of what HTTP callers reach by REST, as JSON.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,6 +130,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ExplainCall,
                     request_deserializer=gateway_dot_v1_dot_admin__service__pb2.ExplainCallRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_admin__service__pb2.ExplainCallResponse.SerializeToString,
+            ),
+            'GetOpenApi': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOpenApi,
+                    request_deserializer=gateway_dot_v1_dot_admin__service__pb2.GetOpenApiRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'TapCalls': grpc.unary_stream_rpc_method_handler(
                     servicer.TapCalls,
@@ -190,6 +208,33 @@ class AdminService(object):
             '/gateway.v1.AdminService/ExplainCall',
             gateway_dot_v1_dot_admin__service__pb2.ExplainCallRequest.SerializeToString,
             gateway_dot_v1_dot_admin__service__pb2.ExplainCallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOpenApi(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.AdminService/GetOpenApi',
+            gateway_dot_v1_dot_admin__service__pb2.GetOpenApiRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

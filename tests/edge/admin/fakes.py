@@ -105,6 +105,9 @@ class FakeRuntime:
     def schema(self, name: str) -> tuple[SchemaSet, SourceState]:
         raise AssertionError("nothing here asks for schema resources")
 
+    async def openapi(self, route: str) -> bytes:
+        raise AssertionError("nothing here asks for documents")
+
     async def refresh_schema(self, name: str) -> None:
         raise AssertionError("nothing here asks for schema resources")
 

@@ -33,9 +33,7 @@ class Asked:
         self.table = FakeTable(explanation)
         runtime = FakeRuntime(revision=4, table=self.table)
         self.found: list[HttpRequest] = []
-        self.response = explain_call(
-            pb.ExplainCallRequest(**request), runtime.snapshot.value, METHODS.get, self._find
-        )
+        self.response = explain_call(pb.ExplainCallRequest(**request), runtime.snapshot.value, METHODS.get, self._find)
         self.call = self.table.asked[0]
 
     def _find(self, request: HttpRequest) -> HttpFinding:

@@ -33,7 +33,14 @@ def test_a_call_that_is_taken(edge: Edge, gateway: Gateway) -> None:
 def test_a_call_nobody_takes(edge: Edge) -> None:
     result = edge("explain", "/none.v1.None/Get")
     assert result.exit_code == 5
-    for words in ("no route takes this call", "UNIMPLEMENTED", "routes/gone", "path differs", "3 more", "--verb GET"):
+    for words in (
+        "no route takes this call",
+        "UNIMPLEMENTED",
+        "routes/gone",
+        "path differs",
+        "3 more",
+        "edge explain GET",
+    ):
         assert words in result.stdout
     assert edge("explain", "x", "-o", "json").exit_code == 5
 
@@ -44,6 +51,20 @@ def test_a_call_nobody_takes(edge: Edge) -> None:
 def test_a_path_that_cannot_be_grpc_is_http(edge: Edge, gateway: Gateway, path: str, verb: str) -> None:
     edge("explain", path)
     assert gateway.requests[0].verb == verb
+
+
+@pytest.mark.parametrize("call", [("get", "/a"), ("/a", "--verb", "get")])
+def test_a_verb_goes_before_the_path_or_into_an_option(edge: Edge, gateway: Gateway, call: tuple[str, ...]) -> None:
+    edge("explain", *call)
+    assert (gateway.requests[0].verb, gateway.requests[0].path) == ("GET", "/a")
+
+
+@pytest.mark.parametrize("call", [("GET", "/a", "/b"), ("GET", "/a", "--verb", "PUT")])
+def test_more_than_a_verb_and_a_path(edge: Edge, gateway: Gateway, call: tuple[str, ...]) -> None:
+    result = edge("explain", *call)
+    assert result.exit_code == 2
+    assert "at most one verb" in result.stderr
+    assert not gateway.requests
 
 
 def test_a_header_without_a_colon(edge: Edge) -> None:

@@ -63,6 +63,9 @@ class FakeRuntime:
         files = self.snapshot.value.configuration.schemas[name].files
         return self.schemas.get(name, (SchemaSet.of(files) if files else EMPTY_SCHEMA, SourceState()))
 
+    async def openapi(self, route: str) -> bytes:
+        raise AssertionError("nothing here asks for documents")
+
     async def refresh_schema(self, name: str) -> None:
         self.refreshed.append(name)
 

@@ -18,16 +18,16 @@ WEB = {"name": "upstreams/web", "protocol": "PROTOCOL_HTTP", "static": {"endpoin
 RPC = {"name": "upstreams/rpc", "static": {"endpoints": [{"address": "127.0.0.1:1"}]}}
 
 
-def configuration(*upstreams: dict[str, Any], routes: list[dict[str, Any]]) -> Configuration:
-    config = json_format.ParseDict({"upstreams": list(upstreams), "routes": routes}, config_pb2.GatewayConfig())
+def configuration(*upstreams: dict[str, Any], **others: list[dict[str, Any]]) -> Configuration:
+    config = json_format.ParseDict({"upstreams": list(upstreams), **others}, config_pb2.GatewayConfig())
     gathered = gather(config)
     assert not gathered.problems
     return convert(gathered.resources, revision=1)
 
 
-def refused(*upstreams: dict[str, Any], routes: list[dict[str, Any]]) -> dict[str, str]:
+def refused(*upstreams: dict[str, Any], **others: list[dict[str, Any]]) -> dict[str, str]:
     with pytest.raises(InvalidRequest) as caught:
-        configuration(*upstreams, routes=routes)
+        configuration(*upstreams, **others)
     return {violation.field: violation.description for violation in caught.value.violations}
 
 
@@ -80,3 +80,11 @@ def test_parameters_of_a_redirect_are_those_of_the_path() -> None:
         "routes/a.redirect.path": "the path of matches[0] has no parameter `idd`; did you mean `id`?"
     }
     assert list(refused(routes=[redirect("/n/{id}")])) == ["routes/a.redirect.path"]
+
+
+def test_a_schema_is_not_learnt_from_an_http_upstream() -> None:
+    schema = {"name": "schemas/s", "reflection_upstream": "upstreams/web"}
+    assert refused(WEB, schemas=[schema]) == {
+        "schemas/s.reflection_upstream": "upstreams/web has `protocol: HTTP`; only an upstream that speaks gRPC "
+        "answers reflection"
+    }

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import orjson
 from google.protobuf import any_pb2, descriptor_pool, json_format, wrappers_pb2
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
+
+from tests.corpus.http1 import Answer, Request, exchange
 
 SHAPES = ("Unary", "ServerStream", "ClientStream", "Bidi")
 STREAMED = ("ServerStream", "Bidi")
 """The shapes whose answer is a stream."""
 
 
+Addresses = tuple[str, str]
+"""The ports of a gateway: gRPC, HTTP."""
+
+
 @dataclass(frozen=True)
 class Ask:
     """A call to make."""
 
-    host: str
-    """What it is addressed to, which selects the route."""
+    case: str
+    """What selects the route."""
 
     path: str
     """The path of the method."""
@@ -140,8 +147,25 @@ def blob_data(message: bytes) -> bytes:
     return wrappers_pb2.BytesValue.FromString(message).value
 
 
+def json_blob(size: int) -> bytes:
+    """Return a Blob of zeros in JSON."""
+    return orjson.dumps({"data": base64.b64encode(bytes(size)).decode()})
+
+
 def json_data(tree: Any) -> bytes:
     """Return what a Blob in JSON holds."""
     assert isinstance(tree, dict), tree
     assert tree.keys() <= {"data"}, tree
     return base64.b64decode(tree.get("data", ""), validate=True)
+
+
+async def exchange_whole(address: str, ask: Ask, request: Request) -> Answer:
+    """Send a request of a call and return the answer.
+
+    Raises:
+        AssertionError: it did not end as HTTP/1.1 has it.
+    """
+    request = replace(request, headers=(*request.headers, ("x-case", ask.case), ("x-do", ask.do)))
+    answer = await exchange(address, "matrix.test", request)
+    assert answer.complete, answer
+    return answer

@@ -1,4 +1,4 @@
-"""The gateway of the matrix: routes for one service, told apart by host, and the upstream behind them."""
+"""The gateway of the matrix: routes for one service, told apart by the header `x-case`, and the upstream behind them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from tests.integration.matrix.callers import Addresses
+from google.protobuf import json_format
+
+from gateway.v1 import route_pb2, route_service_pb2
+from tests.integration.matrix.outcome import SHAPES, Addresses
 from tests.integration.matrix.peer import answer
 from tests.support.gateway import Admin, Gateway, descriptor
 from tests.support.processes import free_port
@@ -20,10 +23,7 @@ SECONDS = 0.15
 BYTES = 1000
 """The size limit of the route `small`."""
 
-RULES = [
-    {"selector": f"{SERVICE}.{shape}", "post": f"/rest/{shape}", "body": "*"}
-    for shape in ("Unary", "ServerStream", "ClientStream", "Bidi")
-]
+RULES = [{"selector": f"{SERVICE}.{shape}", "post": f"/rest/{shape}", "body": "*"} for shape in SHAPES]
 
 
 @contextlib.asynccontextmanager
@@ -42,7 +42,7 @@ async def place(folder: Path) -> AsyncIterator[tuple[Gateway, Addresses]]:
 
 
 async def configure(admin: Admin, address: str) -> None:
-    """Make routes of the hosts `plain`, `late`, `small`, `down` and `direct`."""
+    """Make routes for the cases `plain`, `late`, `small`, `down` and `direct`."""
     schema = {"schema": "schemas/matrix", "reflection": {"disabled": True}}
     await admin.create_schema("matrix", descriptor(SERVICE))
     await admin.create_upstream("matrix", address, **schema)
@@ -52,13 +52,18 @@ async def configure(admin: Admin, address: str) -> None:
     await _route(admin, "late", "matrix", timeout=seconds, stream_timeout=seconds)
     await _route(admin, "small", "matrix", max_request_message_bytes=BYTES, max_response_message_bytes=BYTES)
     await _route(admin, "down", "down")
-    direct: dict[str, Any] = {"code": 7, "message": "geschlossen: „heute“"}
-    await _route(admin, "direct", "matrix", forward=None, direct_response=direct)
+    answered = {"code": 7, "message": "geschlossen: „heute“"}
+    await _route(admin, "direct", "matrix", direct_response=answered)
 
 
 async def _route(admin: Admin, name: str, upstream: str, **more: Any) -> None:
-    matches = [{"hosts": [f"{name}.test"], "grpc": {"service": SERVICE}}]
+    selects = {"headers": [{"name": "x-case", "exact": name}]}
     if "direct_response" in more:
-        matches = [{"hosts": [f"{name}.test"]}]
-    fields = {"transcoding": {"rules": RULES}, "matches": matches, **more}
-    await admin.create_route(name, SERVICE, upstream, **fields)
+        # such a route has no schema, so it takes whatever comes
+        fields = {"matches": [selects], "transcoding": {}, **more}
+        found = json_format.ParseDict(fields, route_pb2.Route())
+        request = route_service_pb2.CreateRouteRequest(route_id=name, route=found)
+        await admin.routes.CreateRoute(request, timeout=20)
+        return
+    matches = [{"grpc": {"service": SERVICE}, **selects}]
+    await admin.create_route(name, SERVICE, upstream, transcoding={"rules": RULES}, matches=matches, **more)

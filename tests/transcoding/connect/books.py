@@ -8,6 +8,7 @@ from edge.model.schema import SchemaSet
 from edge.model.transcoding import Transcoding
 from transcoding.codec import Codec, CodecOptions
 from transcoding.offer import Offer
+from transcoding.unknown import UnknownFields
 
 _FILE = bookstore_pb2.DESCRIPTOR
 _SERVICE = _FILE.services_by_name["BookstoreService"]
@@ -29,7 +30,14 @@ ASK_JSON = b'{"name":"shelves/1"}'
 def offer_of(method: str) -> Offer:
     """Return a method of the bookstore by its name."""
     path = f"/{_SERVICE.full_name}/{method}"
-    return Offer("routes/play", Transcoding(), _METHODS[path], _SERVICE.methods_by_name[method], _CODEC)
+    return Offer(
+        "routes/play",
+        Transcoding(),
+        _METHODS[path],
+        _SERVICE.methods_by_name[method],
+        _CODEC,
+        UnknownFields("routes/play"),
+    )
 
 
 def post(method: str, content_type: str, *headers: tuple[str, str], verb: str = "POST") -> HttpRequest:

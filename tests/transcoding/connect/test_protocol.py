@@ -16,6 +16,7 @@ from transcoding.connect.protocol import JsonForm, ProtoForm, end_stream, form_o
 from transcoding.ending import Ending
 from transcoding.framing import frame
 from transcoding.offer import Offer
+from transcoding.unknown import UnknownFields
 
 
 def test_json_is_read_and_written_by_the_codec_of_the_route() -> None:
@@ -48,7 +49,9 @@ def test_what_proto2_requires_is_asked_for_by_name() -> None:
     pool.Add(file)
     descriptor = pool.FindServiceByName("old.S").methods_by_name["Do"]
     method = Method("/old.S/Do", Shape.UNARY, "old.M", "old.M")
-    form = JsonForm(Offer("routes/old", Transcoding(), method, descriptor, Codec(pool, CodecOptions())))
+    form = JsonForm(
+        Offer("routes/old", Transcoding(), method, descriptor, Codec(pool, CodecOptions()), UnknownFields("routes/old"))
+    )
     with pytest.raises(InvalidRequest) as caught:
         form.read(b"{}")
     assert [violation.field for violation in caught.value.violations] == ["must"]

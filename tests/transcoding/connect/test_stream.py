@@ -16,7 +16,8 @@ from edge.model.config import DirectResponse
 from edge.model.errors import NoRoute
 from edge.model.http import HttpRequest
 from edge.model.status import Code, Detail
-from tests.support.http_exchange import MemoryExchange, Peer, Play, PlayedUpstream, Refuse, Talk, echo, failing
+from tests.support.http_exchange import MemoryExchange, Refuse, Talk
+from tests.support.played_upstream import Peer, Play, PlayedUpstream, echo, failing
 from tests.transcoding.connect.books import BIDI, CLIENT_STREAM, SERVER_STREAM, UNARY, offer_of, post
 from transcoding.connect import connect_responder
 from transcoding.framing import FrameDecoder, frame

@@ -21,7 +21,8 @@ from edge.model.config import DirectResponse
 from edge.model.errors import NoRoute, RedirectReply
 from edge.model.http import HttpRequest
 from edge.model.status import Code, Detail
-from tests.support.http_exchange import MemoryExchange, Peer, Play, PlayedUpstream, Refuse, Talk, failing
+from tests.support.http_exchange import MemoryExchange, Refuse, Talk
+from tests.support.played_upstream import Peer, Play, PlayedUpstream, failing
 from tests.transcoding.connect.books import (
     ASK,
     ASK_JSON,

@@ -16,7 +16,8 @@ from edge.model.errors import NoHealthyEndpoint
 from edge.model.http import HttpRequest
 from edge.model.schema import Shape
 from edge.model.status import Code, Detail
-from tests.support.http_exchange import MemoryExchange, Peer, Play, PlayedUpstream, Talk, echo, failing
+from tests.support.http_exchange import MemoryExchange, Talk
+from tests.support.played_upstream import Peer, Play, PlayedUpstream, echo, failing
 from transcoding.framing import FrameDecoder, frame
 from transcoding.grpc_web import grpc_web_responder
 

@@ -20,6 +20,7 @@ from transcoding.rest.bound import BoundRequest
 from transcoding.rest.rule import RestRule
 from transcoding.rules.binding import compile_rule
 from transcoding.rules.fields import Tables
+from transcoding.unknown import UnknownFields
 from transcoding.websocket import Handshake, RequestTemplate, web_socket_responder
 
 SERVICE = bookstore_pb2.DESCRIPTOR.services_by_name["BookstoreService"]
@@ -45,7 +46,7 @@ def offer(name: str, transcoding: Transcoding | None = None, **options: object) 
         descriptor.output_type.full_name,
     )
     codec = Codec(bookstore_pb2.DESCRIPTOR.pool, CodecOptions(**options))  # type: ignore[arg-type] # as the test says
-    return Offer("routes/books", transcoding or Transcoding(), method, descriptor, codec)
+    return Offer("routes/books", transcoding or Transcoding(), method, descriptor, codec, UnknownFields("routes/books"))
 
 
 def by_rule(of: Offer, variables: Mapping[str, str], query: str = "", *, rule: int = 0) -> BoundRequest:
