@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http
 import importlib
 import json
 import os
@@ -15,14 +16,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import grpc
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from edge.demo_calls import HEADER, HEADER_VALUE, BookstoreCalls, GatewayCalls, Outcome
-from edge.demo_lines import lines_to_try
+from edge.demo_lines import lines_to_try, script
 from edge.demo_processes import Child, DemoError, how_it_ended, is_free
+from edge.demo_web import Script, bookstore_script, gateway_script
 from edge.tasks import Tasks
 
 _EDGE = (sys.executable, "-m", "edge.cli")
@@ -30,7 +33,9 @@ _READY_SECONDS = 15.0
 _INTERRUPTED = 130
 _LISTENS = re.compile(r"listens on (\S+)")
 _BOOKSTORES = (("one", 50051), ("two", 50052))
-_TRAFFIC, _ADMIN = 8080, 9090
+_TRAFFIC, _HTTP, _ADMIN, _ADMIN_HTTP = 8080, 8081, 9090, 9091
+_LEARNING_POLL = 0.02
+_SHORTEST = 60
 _PIPE_WIDTH = 150
 # what the environment says about a proxy is not about this machine
 _NO_PROXY = (("grpc.enable_http_proxy", 0),)
@@ -39,7 +44,9 @@ _NO_PROXY = (("grpc.enable_http_proxy", 0),)
 @dataclass(frozen=True, slots=True)
 class _Addresses:
     traffic: str
+    http: str
     admin: str
+    admin_http: str
     bookstores: tuple[str, ...]
 
 
@@ -104,6 +111,7 @@ class _Demo:
             grpc.aio.insecure_channel(addresses.admin, _NO_PROXY) as admin,
         ):
             worked = await self._show_calls(traffic, addresses)
+            worked = await self._show_web(addresses) and worked
             worked = await self._show_api(traffic, admin, addresses) and worked
         self._show_lines(addresses)
         if not worked:
@@ -128,16 +136,20 @@ class _Demo:
         command = [*_EDGE, "serve", "--config", str(examples / "edge.yaml"), "--ready-file", str(ready)]
         ports = {
             "EDGE_TRAFFIC": f"127.0.0.1:{self._port(_TRAFFIC, 'the gateway')}",
+            "EDGE_HTTP": f"127.0.0.1:{self._port(_HTTP, 'the gateway for HTTP callers')}",
             "EDGE_ADMIN": f"127.0.0.1:{self._port(_ADMIN, 'the gateway API')}",
+            "EDGE_ADMIN_HTTP": f"127.0.0.1:{self._port(_ADMIN_HTTP, 'the gateway API as REST')}",
             "BOOKSTORE_ONE": bookstores[0],
             "BOOKSTORE_TWO": bookstores[1],
         }
         gateway = await self._start_child("the gateway", command, ports)
         bound = json.loads(await gateway.wrote(ready, deadline))
-        addresses = _Addresses(bound["listeners"]["traffic"], bound["admin"], bookstores)
+        listeners = bound["listeners"]
+        addresses = _Addresses(listeners["traffic"], listeners["http"], bound["admin"], bound["admin_http"], bookstores)
         for child, address in zip(self._children, bookstores, strict=False):
             self._say(f"  {child.name:<15} {address:<17} process {child.pid}")
-        self._say(f"  {'gateway':<15} {addresses.traffic:<17} process {gateway.pid}, its API on {addresses.admin}")
+        self._say(f"  {'gateway':<15} {addresses.traffic:<17} process {gateway.pid}, for HTTP callers {addresses.http}")
+        self._say(f"  {'its API':<15} {addresses.admin:<17} as REST {addresses.admin_http}")
         return addresses
 
     async def _start_child(self, name: str, command: list[str], env: dict[str, str]) -> Child:
@@ -185,6 +197,37 @@ class _Demo:
         if not right:
             self._say(f"Expected {HEADER_VALUE} to answer every call of the new route.", "red")
         return right and all(outcome.ok for outcome in (*outcomes, *routed, explained))
+
+    async def _show_web(self, addresses: _Addresses) -> bool:
+        """Show the calls that need no gRPC, as the lines that make them."""
+        client = script(find_examples() / "websocket_client.py")
+        async with aiohttp.ClientSession() as session:
+            await _learnt(session, f"http://{addresses.http}/v1/shelves")
+            self._say(
+                f"\nThe same bookstores without gRPC on {addresses.http}; their route says `transcoding: {{}}`", "bold"
+            )
+            worked = await self._play(session, bookstore_script(addresses.http, client))
+            return await self._play(session, gateway_script(addresses.admin_http)) and worked
+
+    async def _play(self, session: aiohttp.ClientSession, steps: Script) -> bool:
+        """Make the calls one after the other and show each with its answer."""
+        worked = True
+        for step in steps:
+            if isinstance(step, str):
+                self._say(f"  {step}", "dim")
+                continue
+            self._say(f"  {step.line}")
+            try:
+                outcome = await step.make(session)
+            except (aiohttp.ClientError, TimeoutError, TypeError) as error:
+                outcome = Outcome(step.line, f"{type(error).__name__}: {error}", "nobody", 0.0, ok=False)
+            worked = worked and outcome.ok
+            mark = Text("yes", "green") if outcome.ok else Text("no", "bold red")
+            tail = Text.assemble("  ", (outcome.served_by, "cyan"), f"  {outcome.seconds * 1e3:.1f} ms  ", mark)
+            answer = Text(f"    {' '.join(outcome.answer.split())}")
+            answer.truncate(max(self._console.width - tail.cell_len, _SHORTEST), overflow="ellipsis")
+            self._console.print(Text.assemble(answer, tail), soft_wrap=True)
+        return worked
 
     def _table(self, title: str, outcomes: Iterable[Outcome]) -> None:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=False)
@@ -240,6 +283,20 @@ def bookstore_calls(channel: grpc.aio.Channel) -> BookstoreCalls:
     messages = importlib.import_module("bookstore.v1.bookstore_pb2")
     services = importlib.import_module("bookstore.v1.bookstore_pb2_grpc")
     return BookstoreCalls(channel, messages, services.BookstoreServiceStub(channel))
+
+
+async def _learnt(session: aiohttp.ClientSession, url: str) -> None:
+    """Wait until the gateway has learnt by reflection what the bookstores offer, which is soon after its start."""
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            async with session.get(url, timeout=aiohttp.ClientTimeout(total=_READY_SECONDS)) as response:
+                if response.status != http.HTTPStatus.NOT_FOUND:
+                    return
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise DemoError(f"the gateway said that it is ready, but {url} does not answer: {error}") from None
+        await asyncio.sleep(_LEARNING_POLL)
+    raise DemoError("the gateway has not learnt by reflection what the bookstores offer")
 
 
 async def _connected(channel: grpc.aio.Channel, what: str) -> None:

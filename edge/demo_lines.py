@@ -44,6 +44,8 @@ def lines_to_try(traffic: str, admin: str, bookstore: str) -> list[str]:
         f"{edge} get routes --address {admin}",
         f"{edge} get health --address {admin}",
         f"{edge} explain {SERVICE}/GetShelf --header {HEADER}:{HEADER_VALUE} --address {admin}",
+        f"{edge} explain PUT /v1/shelves/fiction --address {admin}",
+        f"{edge} openapi --route bookstore -o yaml --address {admin}",
         f"{edge} tap --address {admin}",
     ]
 
@@ -53,7 +55,17 @@ def command(name: str) -> str:
     beside = Path(sys.executable).parent / name
     if shutil.which(name) or not beside.exists():
         return name
-    return os.path.relpath(beside) if beside.is_relative_to(Path.cwd()) else str(beside)
+    return _near(beside)
+
+
+def script(path: Path) -> tuple[str, str]:
+    """Return how a Python script is started from here, by the Python that runs this."""
+    return _near(Path(sys.executable)), _near(path)
+
+
+def _near(path: Path) -> str:
+    """Return a path as short as it can be written from here."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _grpcurl(address: str, method: str, message: dict[str, Any] | None = None, *options: str) -> str:

@@ -31,7 +31,7 @@ from transcoding.plain import PlainResponder
 from transcoding.refusals import Refusal, no_method, not_grpc_here, shown, wrong_media
 from transcoding.rest import RestResponder, RestRule
 from transcoding.rest.bound import BoundRequest
-from transcoding.rules.matcher import Candidate
+from transcoding.rules.matcher import Candidate, Matcher
 from transcoding.session import Responder
 from transcoding.websocket import Handshake, web_socket_responder
 
@@ -220,41 +220,42 @@ class Finder:
         return responder
 
     def _web_socket(self) -> Responder:
-        request, rules = self._request, self._index.rules
-        if (offer := self._rpc(Protocol.WEB_SOCKET)) is not None:
-            return web_socket_responder(self._handshake(), offer, None)
+        request, rules, call = self._request, self._index.rules, self.call
+        wrong: InvalidRequest | None = None
+        handshake: Handshake | None = None
+        try:
+            # what a script handed over by subprotocols counts as headers from here on, for the match too
+            handshake = Handshake.of(request)
+            call.metadata = to_metadata(handshake.headers)
+        except InvalidRequest as error:
+            wrong = error  # for whoever transcodes; an HTTP upstream has subprotocols of its own
+        offer = self._rpc(Protocol.WEB_SOCKET)
+        template: BoundRequest | None = None
+        if offer is None and (found := self._socket_rule(rules)) is not None:
+            offer = found.value.offer
+            template = BoundRequest(found.value, found.variables, request.query)
+        if offer is None:
+            if self._plain():
+                return PlainResponder(self._passthrough)
+            raise Refusal(no_method(request, "WebSocket"))
+        if wrong is not None or handshake is None:
+            raise Refusal(wrong or no_method(request, "WebSocket"))
+        self.head = handshake
+        return web_socket_responder(handshake, offer, template)
+
+    def _socket_rule(self, rules: Matcher[RestRule]) -> Candidate[RestRule] | None:
+        """Return the rule of a handshake, whatever its verb: one with a custom verb first, then one that streams."""
+        path = self._request.path
         try:
             candidates = [
                 candidate
-                for verb in dict.fromkeys(("GET", *rules.verbs(request.path)))
-                for candidate in rules.candidates(verb, request.path)
+                for verb in dict.fromkeys(("GET", *rules.verbs(path)))
+                for candidate in rules.candidates(verb, path)
             ]
         except InvalidRequest as error:
             raise Refusal(error) from None
-        # of several verbs on one path the one of a stream is meant
-        candidates.sort(key=lambda candidate: not candidate.value.offer.streams)
-        found = self._rule(candidates, Protocol.WEB_SOCKET)
-        if found is not None:
-            rule = found.value
-            template = BoundRequest(rule, found.variables, request.query)
-            return web_socket_responder(self._handshake(), rule.offer, template)
-        if self._plain():
-            return PlainResponder(self._passthrough)
-        raise self._missed()
-
-    def _handshake(self) -> Handshake:
-        """Take what a script handed over by subprotocols as headers of the request.
-
-        Raises:
-            Refusal: a subprotocol is malformed, or none of those offered is known.
-        """
-        try:
-            handshake = Handshake.of(self._request)
-        except InvalidRequest as error:
-            raise Refusal(error) from None
-        self.head = handshake
-        self.call.metadata = to_metadata(handshake.headers)
-        return handshake
+        candidates.sort(key=lambda found: (not found.value.binding.template.verb, not found.value.offer.streams))
+        return self._rule(candidates, Protocol.WEB_SOCKET)
 
     def _plain(self) -> bool:
         """Match the call as plain HTTP; return whether a route without gRPC upstream takes it."""

@@ -42,7 +42,7 @@ class Core:
         now = _monotonic()
         remaining = context.time_remaining()
         if remaining is not None:
-            remaining = _shrunk(remaining)
+            remaining = shrunk(remaining)
         return Call(
             method,
             context.invocation_metadata(),
@@ -67,7 +67,7 @@ class Core:
         return endpoint.carrier.connection(), outgoing(call, peer, self.max_metadata)
 
 
-def _shrunk(remaining: float) -> float:
+def shrunk(remaining: float) -> float:
     """Return a caller's remaining seconds as they can be handed on.
 
     grpc rounds a timeout up to three digits when it writes it, and reads its clock late when it parses one: without the

@@ -18,7 +18,7 @@ from edge.model.errors import DeadlineExceeded, GatewayError
 from edge.model.invoke import Reply, UpstreamError, split_details
 from edge.model.snapshot import RoutePlan
 from edge.model.status import Code
-from edge.proxy.exchange import Core, initial_for, time_limit
+from edge.proxy.exchange import Core, initial_for, shrunk, time_limit
 from edge.proxy.idle import IdleTimer
 from edge.proxy.metadata import valid
 from edge.proxy.quirks import final_status, initial_metadata, receiver, sender, trailing_metadata
@@ -61,7 +61,7 @@ class GrpcInvoker:
         limit = time_limit(call, *call.upstream.unary_limit, call.started)
         try:
             response, initial, trailing = await connection.unary(call.method)(
-                request, seconds=limit[0], metadata=metadata
+                request, seconds=_handed_on(limit[0]), metadata=metadata
             )
         except grpc.aio.AioRpcError as error:
             raise _failure(call, plan, error, limit) from None
@@ -116,7 +116,9 @@ class GrpcStream:
         self._send: Any = None
         connection, metadata = core.lease(call)
         self._limit = time_limit(call, plan.route.stream_timeout, "route", call.started)
-        self._upstream: Any = connection.stream(call.method)(timeout=self._limit[0], metadata=WireMetadata(metadata))
+        self._upstream: Any = connection.stream(call.method)(
+            timeout=_handed_on(self._limit[0]), metadata=WireMetadata(metadata)
+        )
         loop = asyncio.get_running_loop()
         self._idle: IdleTimer | None = None
         if plan.route.stream_idle_timeout is not None:
@@ -240,6 +242,11 @@ class GrpcStream:
 
     def _went_idle(self, seconds: float) -> None:
         self.end(deadline(self._call, "stream idle", seconds))
+
+
+def _handed_on(seconds: float | None) -> float | None:
+    """Return the seconds an upstream is given."""
+    return None if seconds is None else shrunk(seconds)
 
 
 def _failure(

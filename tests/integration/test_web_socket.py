@@ -270,7 +270,7 @@ async def test_metadata_and_details_come_back(client: Client) -> None:
 @pytest.mark.parametrize(
     ("path", "subprotocols", "headers", "status", "words"),
     [
-        ("/nowhere", (), [], 404, "no route takes"),
+        ("/nowhere", (), [], 404, "no route offers"),
         ("/v1/shelves/fiction?nam=x", (), [], 400, "did you mean `name`?"),
         ("/v1/shelves/fiction", ("chat",), [], 400, "edge.json.v1"),
         ("/v1/shelves/fiction", (JSON, "edge.bearer.*"), [], 400, "base64url"),

@@ -139,7 +139,7 @@ def _describe(
         attempt = 1
         while True:
             suffix = f"-{attempt}" if attempt > 1 else ""
-            style = Style(options=codec.options, comments=comments, resources=resources, suffix=suffix)
+            style = Style(options=codec.options, pool=codec.pool, comments=comments, resources=resources, suffix=suffix)
             maker = Operations(style)
             made = {number: maker.of(planned[number]) for number in numbers}
             names = _shorter(maker.messages.components)

@@ -6,10 +6,11 @@ leaves out when they hold their default, or the other way round, there is a seco
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
+from transcoding.codec import JsonValue
 from transcoding.codec.enums import NULL_VALUE
 from transcoding.openapi.annotations import Behavior, behavior, is_deprecated
 from transcoding.openapi.scalars import KEY_PATTERNS, Schema, enum_schema, form, scalar
@@ -25,7 +26,7 @@ SHARED: dict[str, Schema] = {
         "type": "object",
         "description": "Any message. `@type` says which one; a type with a JSON form of its own stands under `value`.",
         "properties": {"@type": {"type": "string", "description": "The type, as in `type.googleapis.com/a.v1.B`."}},
-        "additionalProperties": True,
+        "anyOf": [{"required": ["@type"]}, {"maxProperties": 0}],
     },
     STATUS: {
         "type": "object",
@@ -90,6 +91,8 @@ class Messages:
         """
         style = self.style
         fields = [field for field in descriptor.fields if field.name not in without]
+        if descriptor.is_extendable:
+            fields += sorted(style.pool.FindAllExtensions(descriptor), key=lambda field: field.number)
         properties = {style.name(field): self.property(field, request=request) for field in fields}
         made: Schema = {"type": "object"}
         if description := self._description(descriptor, fields):
@@ -99,19 +102,15 @@ class Messages:
         required = [style.name(f) for f in fields if f.name not in optional and self._is_required(f, request=request)]
         if required:
             made["required"] = list(required)
-        if descriptor.is_extendable:
-            made["patternProperties"] = {r"^\[[a-zA-Z0-9._]+\]$": {}}
         if style.strict:
             made["additionalProperties"] = False
         if is_deprecated(descriptor):
             made["deprecated"] = True
-        groups = {
-            oneof.name: [style.name(field) for field in oneof.fields]
-            for oneof in descriptor.oneofs
-            if len(oneof.fields) > 1
-        }
-        if groups:
-            made["x-oneofs"] = {name: list(members) for name, members in groups.items()}
+        choices: list[JsonValue] = [_choice(members) for members in self._oneofs(fields)]
+        if len(choices) == 1:
+            made["oneOf"] = choices[0]
+        elif choices:
+            made["allOf"] = [{"oneOf": choice} for choice in choices]
         return made
 
     def property(self, field: FieldDescriptor, *, request: bool) -> Schema:
@@ -173,12 +172,18 @@ class Messages:
 
     def _description(self, descriptor: Descriptor, fields: Collection[FieldDescriptor]) -> str:
         parts = [self.style.comments.of(descriptor.full_name)]
-        kept = {field.name for field in fields}
-        for oneof in descriptor.oneofs:
-            members = [f"`{self.style.name(field)}`" for field in oneof.fields if field.name in kept]
-            if len(members) > 1:
-                parts.append(f"At most one of {', '.join(members[:-1])} and {members[-1]} is set.")
+        for members in self._oneofs(fields):
+            quoted = [f"`{member}`" for member in members]
+            parts.append(f"At most one of {', '.join(quoted[:-1])} and {quoted[-1]} is set.")
         return "\n\n".join(filter(None, parts))
+
+    def _oneofs(self, fields: Iterable[FieldDescriptor]) -> list[list[str]]:
+        """Return the members of each oneof that has a choice among these fields, as JSON has them."""
+        found: dict[str, list[str]] = {}
+        for field in fields:
+            if field.containing_oneof is not None:
+                found.setdefault(field.containing_oneof.full_name, []).append(self.style.name(field))
+        return [members for members in found.values() if len(members) > 1]
 
     def _is_required(self, field: FieldDescriptor, *, request: bool) -> bool:
         if not request:
@@ -196,6 +201,12 @@ class Messages:
                 for field in message.fields
             )
         return known
+
+
+def _choice(members: list[str]) -> JsonValue:
+    """Return the alternatives of a oneof: each of its members alone, or none."""
+    each: list[JsonValue] = [{"required": [member]} for member in members]
+    return [*each, {"not": {"anyOf": each}}]
 
 
 def _reachable(descriptor: Descriptor) -> list[Descriptor]:

@@ -17,8 +17,8 @@ from transcoding.codec.enums import NULL_VALUE, names_of
 Schema: TypeAlias = dict[str, JsonValue]
 """A JSON Schema (2020-12), or another object of an OpenAPI document."""
 
-FLOAT_MAX = 3.4028234663852886e38
-"""The largest finite float of 32 bits."""
+FLOAT_MAX = 3.4028235e38
+"""The largest finite float of 32 bits, as it is printed."""
 
 _BASE64 = "^(?:[A-Za-z0-9+/_-]{4})*(?:[A-Za-z0-9+/_-]{2}(?:==)?|[A-Za-z0-9+/_-]{3}=?)?$"
 _SPECIAL: JsonValue = {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
 
 from transcoding.codec import CodecOptions
 from transcoding.openapi.annotations import Resources
@@ -20,6 +21,9 @@ class Style:
 
     options: CodecOptions
     """How the codec writes JSON."""
+
+    pool: DescriptorPool
+    """Has the messages and their extensions."""
 
     comments: Comments
     """What people wrote beside the definitions."""
@@ -37,6 +41,8 @@ class Style:
 
     def name(self, field: FieldDescriptor) -> str:
         """Return what a field is called in JSON."""
+        if field.is_extension:
+            return f"[{field.full_name}]"
         return field.name if self.options.proto_field_names else field.json_name
 
     def component(self, full_name: str, *, request: bool = False) -> str:

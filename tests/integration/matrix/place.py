@@ -1,4 +1,4 @@
-"""The gateway of the matrix: routes for one service, told apart by the header `x-case`, and the upstream behind them."""
+"""The gateway of the matrix: routes for one service, told apart by `x-case`, and the upstream behind them."""
 
 from __future__ import annotations
 

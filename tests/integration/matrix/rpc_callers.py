@@ -74,7 +74,8 @@ class Grpc:
             try:
                 if ask.shape in STREAMED:
                     call = make(ask.path)(iter([message]) if streams else message, **more)
-                    found.messages += [blob_data(answer) for answer in call]
+                    for answer in call:
+                        found.messages.append(blob_data(answer))
                 else:
                     answer, call = make(ask.path).with_call(iter([message]) if streams else message, **more)
                     found.messages.append(blob_data(answer))

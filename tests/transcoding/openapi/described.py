@@ -131,9 +131,7 @@ def operation(made: Any, identifier: str) -> Any:
 
 def validator(made: Any, schema: Any) -> jsonschema_rs.Draft202012Validator:
     """Return what checks values by a schema of a document."""
-    return jsonschema_rs.Draft202012Validator(
-        {**schema, "components": made["components"]}, validate_formats=True
-    )
+    return jsonschema_rs.Draft202012Validator({**schema, "components": made["components"]}, validate_formats=True)
 
 
 def component(made: Any, name: str) -> jsonschema_rs.Draft202012Validator:

@@ -1,0 +1,93 @@
+"""Whatever goes wrong is said in the caller's protocol: protocol × shape × error, through a running gateway.
+
+`matrix/causes.py` is the table. Each cell asserts code, HTTP status, words, details byte for byte, trailers and
+metadata; the callers of `matrix/callers.py` refuse what is not well-formed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.matrix.callers import CALLERS, Caller
+from tests.integration.matrix.causes import CAUSES, Cause
+from tests.integration.matrix.outcome import Addresses, Ask, Outcome
+from tests.integration.matrix.peer import BITS_TEXT, DETAILS, FIRST
+from tests.integration.matrix.place import SERVICE, place
+from tests.support.gateway import Gateway
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Gateway, Addresses]]:
+    """The gateway and its ports."""
+    folder: Path = tmp_path_factory.mktemp("matrix")
+    async with place(folder) as found:
+        yield found
+
+
+def cells() -> Iterator[object]:
+    """Yield each cell; its name is its coordinates."""
+    for cause in CAUSES:
+        for caller in CALLERS:
+            if caller.name in cause.unseen:
+                continue
+            for shape in caller.shapes:
+                if shape in cause.shapes:
+                    yield pytest.param(cause, caller, shape, id=f"{cause.name}-{caller.name}-{shape}")
+
+
+@pytest.mark.parametrize(("cause", "caller", "shape"), cells())
+async def test_an_error_in_the_callers_protocol(
+    running: tuple[Gateway, Addresses], cause: Cause, caller: Caller, shape: str
+) -> None:
+    outcome = await caller.call(running[1], cause.ask(shape))
+    assert (outcome.code, outcome.http) == cause.expected(caller.name, shape), outcome
+    assert outcome.messages == cause.messages
+    assert re.fullmatch(cause.words, outcome.message), outcome.message
+    check_details(cause, outcome)
+    check_metadata(cause, caller, shape, outcome)
+    if outcome.http == 101:
+        assert outcome.close == cause.close or 4000 + outcome.code
+
+
+@pytest.mark.parametrize("caller", CALLERS, ids=lambda caller: caller.name)
+async def test_the_same_calls_succeed_when_nothing_is_wrong(running: tuple[Gateway, Addresses], caller: Caller) -> None:
+    for shape in caller.shapes:
+        outcome = await caller.call(running[1], Ask("plain", f"/{SERVICE}/{shape}", f"/rest/{shape}", shape))
+        assert (outcome.code, outcome.messages) == (0, [FIRST]), outcome
+
+
+async def test_the_gateway_logs_no_stack_for_any_of_it(running: tuple[Gateway, Addresses]) -> None:
+    gateway = running[0]
+    assert gateway.alive
+    assert "Traceback" not in gateway.log.read_text()
+
+
+def check_details(cause: Cause, outcome: Outcome) -> None:
+    """Details survive, whatever their types; those of the gateway say why and where."""
+    if outcome.details is None:
+        return
+    if not cause.reason:
+        assert [(detail.type_url, detail.value) for detail in outcome.details] == [
+            (detail.type_url, detail.value) for detail in DETAILS
+        ]
+        return
+    assert re.fullmatch(cause.reason, outcome.reason), outcome
+    if "did you mean" in outcome.message:
+        assert outcome.fields == ["dta"]
+
+
+def check_metadata(cause: Cause, caller: Caller, shape: str, outcome: Outcome) -> None:
+    """What the upstream sent before its end, and with it, reaches the caller in the place the protocol has for it."""
+    if cause.do.startswith("fail"):
+        if outcome.trailing is not None:
+            assert (outcome.trailing["x-last"], outcome.trailing["x-last-bin"]) == (["two"], [BITS_TEXT])
+        if outcome.initial is not None:
+            assert (outcome.initial["x-first"], outcome.initial["x-first-bin"]) == (["one"], [BITS_TEXT])
+    for found in (outcome.initial, outcome.trailing):
+        for name in ("server", "x-powered-by"):
+            assert name not in (found or {})
