@@ -32,9 +32,29 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """edge.app, edge.cli with its commands and edge.demo know everybody; nobody knows them."""
 
-ROOTS = {"edge", "edge.__main__", "edge.app", "edge.gateway", "edge.admin_rest", "edge.cli", "edge.commands", "edge.demo"}
+ROOTS = {
+    "edge",
+    "edge.__main__",
+    "edge.app",
+    "edge.gateway",
+    "edge.admin_rest",
+    "edge.cli",
+    "edge.commands",
+    "edge.demo",
+}
 
-NO_WIRES = {"edge.model", "edge.routing", "edge.balancing", "edge.policies", "edge.telemetry", "edge.discovery"}
+KNOW_AIOHTTP = {"edge.listeners", "edge.upstream", *ROOTS}
+"""Where aiohttp may be used: its server side where callers connect, its client side where endpoints are."""
+
+NO_WIRES = {
+    "transcoding",
+    "edge.model",
+    "edge.routing",
+    "edge.balancing",
+    "edge.policies",
+    "edge.telemetry",
+    "edge.discovery",
+}
 """Packages that know no wire: neither grpc nor aiohttp."""
 
 
@@ -78,6 +98,8 @@ def test_a_module_imports_only_what_its_package_may(module: str, path: Path) -> 
             assert target in allowed, f"{module} imports {name}; {package} may import {sorted(allowed)}"
         if package in NO_WIRES:
             assert name.split(".")[0] not in LIBRARIES_OF_WIRES, f"{module} imports {name}, but {package} knows no wire"
+        if name.split(".")[0] == "aiohttp":
+            assert package in KNOW_AIOHTTP, f"{module} imports {name}; aiohttp stays in {sorted(KNOW_AIOHTTP)}"
 
 
 def test_modules_stay_small() -> None:

@@ -40,7 +40,7 @@ def cells() -> Iterator[object]:
                     yield pytest.param(cause, caller, shape, id=f"{cause.name}-{caller.name}-{shape}")
 
 
-@pytest.mark.parametrize(("cause", "caller", "shape"), cells())
+@pytest.mark.parametrize(("cause", "caller", "shape"), list(cells()))
 async def test_an_error_in_the_callers_protocol(
     running: tuple[Gateway, Addresses], cause: Cause, caller: Caller, shape: str
 ) -> None:
@@ -51,7 +51,7 @@ async def test_an_error_in_the_callers_protocol(
     check_details(cause, outcome)
     check_metadata(cause, caller, shape, outcome)
     if outcome.http == 101:
-        assert outcome.close == cause.close or 4000 + outcome.code
+        assert outcome.close == (cause.close or 4000 + outcome.code)
 
 
 @pytest.mark.parametrize("caller", CALLERS, ids=lambda caller: caller.name)

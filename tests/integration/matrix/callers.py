@@ -16,11 +16,15 @@ from tests.integration.matrix.rpc_callers import Connect, Grpc, GrpcWeb
 class Caller(Protocol):
     """Speaks one protocol."""
 
-    name: str
-    """What the protocol is called."""
+    @property
+    def name(self) -> str:
+        """What the protocol is called."""
+        ...
 
-    shapes: tuple[str, ...]
-    """The shapes it can call."""
+    @property
+    def shapes(self) -> tuple[str, ...]:
+        """The shapes it can call."""
+        ...
 
     async def call(self, addresses: Addresses, ask: Ask) -> Outcome:
         """Make a call."""

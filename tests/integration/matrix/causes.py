@@ -1,4 +1,4 @@
-"""Why calls fail, and what a caller of each protocol has to get then. The whole matrix is this table and three rules."""
+"""Why calls fail, and what a caller of each protocol has to get then: the matrix is this table and three rules."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from tests.integration.matrix.outcome import SHAPES, STREAMED, Ask
 from tests.integration.matrix.peer import CODE, FIRST, MESSAGE
 from tests.integration.matrix.place import BYTES, SECONDS, SERVICE
 
-OF_GATEWAY = 1
-"""The least details of a refusal of the gateway: an ErrorInfo."""
 UPSTREAM = re.escape(MESSAGE)
 LATE = r"the caller's deadline has passed"
 DIED = r"upstream upstreams/matrix broke the connection during the call"
+TOO_LARGE = (
+    rf"a {{what}} message of \d+ bytes is larger than the {BYTES} (bytes )?that max_{{what}}_message_bytes of "
+    "routes/small allows"
+)
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ CAUSES: tuple[Cause, ...] = (
     *both("upstream-status", do="fail", case="plain", code=CODE, http=409, words=UPSTREAM),
     *both("upstream-dies", do="die", case="plain", code=14, http=503, words=DIED, reason="UPSTREAM_UNREACHABLE"),
     *both(
-        *("caller-deadline",),
+        "caller-deadline",
         do="hang",
         case="plain",
         code=4,
@@ -136,8 +138,7 @@ CAUSES: tuple[Cause, ...] = (
         case="small",
         code=8,
         http=502,
-        words=rf"a response message of \d+ bytes is larger than the {BYTES} (bytes )?that max_response_message_bytes of "
-        "routes/small allows",
+        words=TOO_LARGE.format(what="response"),
         reason="MESSAGE_TOO_LARGE",
     ),
     Cause(
@@ -145,8 +146,7 @@ CAUSES: tuple[Cause, ...] = (
         "small",
         8,
         413,
-        rf"a request message of \d+ bytes is larger than the {BYTES} (bytes )?that max_request_message_bytes of "
-        "routes/small allows",
+        TOO_LARGE.format(what="request"),
         reason="MESSAGE_TOO_LARGE",
         size=2 * BYTES,
         close=1009,

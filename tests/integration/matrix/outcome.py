@@ -86,7 +86,7 @@ class Outcome:
         for detail in self.details or ():
             info = error_details_pb2.ErrorInfo()
             if detail.Unpack(info) and info.domain == "gateway.internal":
-                return info.reason
+                return str(info.reason)
         return ""
 
     @property
