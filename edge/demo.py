@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http
 import importlib
 import json
 import os
@@ -25,7 +24,7 @@ from rich.text import Text
 from edge.demo_calls import HEADER, HEADER_VALUE, BookstoreCalls, GatewayCalls, Outcome
 from edge.demo_lines import lines_to_try, script
 from edge.demo_processes import Child, DemoError, how_it_ended, is_free
-from edge.demo_web import Script, bookstore_script, gateway_script
+from edge.demo_web import Script, bookstore_script, gateway_script, until_learnt
 from edge.tasks import Tasks
 
 _EDGE = (sys.executable, "-m", "edge.cli")
@@ -34,7 +33,6 @@ _INTERRUPTED = 130
 _LISTENS = re.compile(r"listens on (\S+)")
 _BOOKSTORES = (("one", 50051), ("two", 50052))
 _TRAFFIC, _HTTP, _ADMIN, _ADMIN_HTTP = 8080, 8081, 9090, 9091
-_LEARNING_POLL = 0.02
 _SHORTEST = 60
 _PIPE_WIDTH = 150
 # what the environment says about a proxy is not about this machine
@@ -202,7 +200,7 @@ class _Demo:
         """Show the calls that need no gRPC, as the lines that make them."""
         client = script(find_examples() / "websocket_client.py")
         async with aiohttp.ClientSession() as session:
-            await _learnt(session, f"http://{addresses.http}/v1/shelves")
+            await until_learnt(session, addresses.http, _READY_SECONDS)
             self._say(
                 f"\nThe same bookstores without gRPC on {addresses.http}; their route says `transcoding: {{}}`", "bold"
             )
@@ -219,7 +217,7 @@ class _Demo:
             self._say(f"  {step.line}")
             try:
                 outcome = await step.make(session)
-            except (aiohttp.ClientError, TimeoutError, TypeError) as error:
+            except (aiohttp.ClientError, TimeoutError) as error:
                 outcome = Outcome(step.line, f"{type(error).__name__}: {error}", "nobody", 0.0, ok=False)
             worked = worked and outcome.ok
             mark = Text("yes", "green") if outcome.ok else Text("no", "bold red")
@@ -283,20 +281,6 @@ def bookstore_calls(channel: grpc.aio.Channel) -> BookstoreCalls:
     messages = importlib.import_module("bookstore.v1.bookstore_pb2")
     services = importlib.import_module("bookstore.v1.bookstore_pb2_grpc")
     return BookstoreCalls(channel, messages, services.BookstoreServiceStub(channel))
-
-
-async def _learnt(session: aiohttp.ClientSession, url: str) -> None:
-    """Wait until the gateway has learnt by reflection what the bookstores offer, which is soon after its start."""
-    deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            async with session.get(url, timeout=aiohttp.ClientTimeout(total=_READY_SECONDS)) as response:
-                if response.status != http.HTTPStatus.NOT_FOUND:
-                    return
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise DemoError(f"the gateway said that it is ready, but {url} does not answer: {error}") from None
-        await asyncio.sleep(_LEARNING_POLL)
-    raise DemoError("the gateway has not learnt by reflection what the bookstores offer")
 
 
 async def _connected(channel: grpc.aio.Channel, what: str) -> None:

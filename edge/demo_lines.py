@@ -44,7 +44,7 @@ def lines_to_try(traffic: str, admin: str, bookstore: str) -> list[str]:
         f"{edge} get routes --address {admin}",
         f"{edge} get health --address {admin}",
         f"{edge} explain {SERVICE}/GetShelf --header {HEADER}:{HEADER_VALUE} --address {admin}",
-        f"{edge} explain PUT /v1/shelves/fiction --address {admin}",
+        f"{edge} explain GET /v1/shelves/fiction --address {admin}",
         f"{edge} openapi --route bookstore -o yaml --address {admin}",
         f"{edge} tap --address {admin}",
     ]
@@ -60,7 +60,8 @@ def command(name: str) -> str:
 
 def script(path: Path) -> tuple[str, str]:
     """Return how a Python script is started from here, by the Python that runs this."""
-    return _near(Path(sys.executable)), _near(path)
+    python = Path(sys.executable).with_name("python")
+    return _near(python if python.exists() else Path(sys.executable)), _near(path)
 
 
 def _near(path: Path) -> str:

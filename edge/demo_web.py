@@ -1,18 +1,21 @@
-"""The calls of the demo that need no gRPC: by curl and by WebSocket. What is printed and what is sent are made of one."""
+"""The calls of the demo that need no gRPC: by curl and by WebSocket. What is printed and what is sent are one thing."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shlex
 import time
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Protocol, TypeAlias
 
 import aiohttp
 
 from edge.demo_calls import SERVICE, Outcome
+from edge.demo_processes import DemoError
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _JSON = {"content-type": "application/json"}
@@ -23,6 +26,7 @@ _SHELF = "AAAAABEKD3NoZWx2ZXMvZmljdGlvbg=="
 _FRAME_HEAD = 5
 _TRAILERS = 0x80
 _SAID = "x-served-by"
+_POLL = 0.02
 
 
 class Step(Protocol):
@@ -122,15 +126,42 @@ class Conversation:
         start = time.perf_counter()
         answers = []
         async with session.ws_connect(self.url, timeout=aiohttp.ClientWSTimeout(ws_close=_TIMEOUT.total)) as socket:
-            for message in self.messages:
+            for message in (*self.messages, ""):
                 await socket.send_str(message)
-                answers.append(await socket.receive_str(timeout=_TIMEOUT.total))
-            await socket.send_str("")
-            await socket.receive(timeout=_TIMEOUT.total)
+                frame = await socket.receive(timeout=_TIMEOUT.total)
+                if frame.type is not aiohttp.WSMsgType.TEXT:
+                    break
+                answers.append(frame.data)
         seconds = time.perf_counter() - start
-        ok = self.words in answers[-1] and socket.close_code == aiohttp.WSCloseCode.OK
-        answer = f"{len(answers)} answers, the last {answers[-1]}, closed with {socket.close_code}"
+        last = answers[-1] if answers else ""
+        ok = (len(answers), socket.close_code) == (len(self.messages), aiohttp.WSCloseCode.OK) and self.words in last
+        end = f"{socket.close_code}: {frame.extra}" if frame.extra else socket.close_code
+        answer = f"{len(answers)} of {len(self.messages)} answers, closed with {end}; the last was {last}"
         return Outcome(self.line, answer, "a bookstore", seconds, ok)
+
+
+async def until_learnt(session: aiohttp.ClientSession, http: str, seconds: float) -> None:
+    """Wait until the gateway has learnt by reflection what the bookstores offer, which is soon after its start.
+
+    Args:
+        session: What to ask with.
+        http: The address of the gateway for HTTP callers.
+        seconds: How long that may take.
+
+    Raises:
+        DemoError: it did not, or nobody answers.
+    """
+    url = f"http://{http}/v1/shelves"
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            async with session.get(url, timeout=_TIMEOUT) as response:
+                if response.status != HTTPStatus.NOT_FOUND:
+                    return
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise DemoError(f"the gateway said that it is ready, but {url} does not answer: {error}") from None
+        await asyncio.sleep(_POLL)
+    raise DemoError("the gateway has not learnt by reflection what the bookstores offer")
 
 
 def bookstore_script(http: str, websocket_client: tuple[str, ...]) -> Script:

@@ -9,6 +9,7 @@ import pytest
 
 from edge import demo_lines
 from edge.app import validate
+from edge.demo_web import bookstore_script, gateway_script
 from edge.model.errors import InvalidRequest
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +25,13 @@ def blocks() -> list[str]:
 def test_the_lines_to_try_are_those_of_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_lines, "command", lambda name: f".venv/bin/{name}")
     lines = demo_lines.lines_to_try("127.0.0.1:8080", "127.0.0.1:9090", "127.0.0.1:50051")
+    assert "\n".join(lines) in [block.strip() for block in blocks()]
+
+
+def test_the_lines_without_grpc_are_those_of_the_demo() -> None:
+    client = (".venv/bin/python", "examples/bookstore/websocket_client.py")
+    script = [*bookstore_script("127.0.0.1:8081", client), *gateway_script("127.0.0.1:9091")]
+    lines = [step if isinstance(step, str) else step.line for step in script]
     assert "\n".join(lines) in [block.strip() for block in blocks()]
 
 
@@ -43,7 +51,15 @@ def test_the_commands_of_make_exist() -> None:
     assert set(re.findall(r"\bmake ([a-z-]+)", documents)) <= targets
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-def test_links_lead_somewhere(name: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text()):
-        assert (ROOT / target).exists(), f"{name} links to {target}"
+DOCUMENTS = sorted(path for folder in (".", "docs", "examples/*") for path in ROOT.glob(f"{folder}/*.md"))
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in DOCUMENTS])
+def test_links_lead_somewhere(path: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#]+)(?:#([^)]*))?\)", path.read_text()):
+        found = path.parent / target
+        assert found.exists(), f"{path} links to {target}"
+        if anchor:
+            text = (found / "README.md" if found.is_dir() else found).read_text()
+            headings = [re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in text.splitlines()]
+            assert f"-{anchor}" in [heading.replace("--", "-") for heading in headings], f"{path} links to #{anchor}"

@@ -1,4 +1,4 @@
-"""Pins the dependencies with hashes and without hosts: requirements/dev.txt for tests, run.txt for the image.
+"""Pins dependencies with hashes and without hosts: dev.txt for tests, run.txt for the image, bench.txt for peers.
 
 Needs uv (`pip install uv`), which is not a dependency of the project. grpcio and its companions stay at the version
 that was chosen by measurement (ARCHITECTURE.md, "Which grpcio"); everything else takes the newest that fits.
@@ -15,7 +15,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 GRPC_VERSION = "1.78.2"
 GRPC_PACKAGES = ("grpcio", "grpcio-tools", "grpcio-status", "grpcio-health-checking", "grpcio-reflection")
-LOCKS = {"dev.txt": ["--extra", "dev"], "run.txt": ["--extra", "uvloop"]}
+LOCKS = {
+    "dev.txt": ["pyproject.toml", "--extra", "dev"],
+    "run.txt": ["pyproject.toml", "--extra", "uvloop"],
+    "bench.txt": ["requirements/bench.in"],
+}
+"""What each file in requirements/ is made from."""
 
 
 def main() -> int:
@@ -26,13 +31,12 @@ def main() -> int:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
         constraints.write("".join(f"{package}=={GRPC_VERSION}\n" for package in GRPC_PACKAGES))
         constraints.flush()
-        for name, extras in LOCKS.items():
+        for name, source in LOCKS.items():
             command = [
                 "uv",
                 "pip",
                 "compile",
-                "pyproject.toml",
-                *extras,
+                *source,
                 "--universal",
                 "--generate-hashes",
                 "--upgrade",

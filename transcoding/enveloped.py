@@ -15,7 +15,7 @@ from transcoding.compression import (
     decompress,
 )
 from transcoding.framing import COMPRESSED, CutFrameError, FrameDecoder, FrameTooLargeError
-from transcoding.limits import too_large
+from transcoding.limits import in_time, too_large
 from transcoding.session import Session
 
 
@@ -103,9 +103,10 @@ class MessageReader:
         """Wait for the first message, which `read` returns then. What is wrong with it is raised here already.
 
         Raises:
+            DeadlineExceeded: it did not come in time.
             MessageTooLarge, TranscodingFailed, CallerGoneError: as `read`.
         """
-        self._ahead = await self.read()
+        self._ahead = await in_time(self._session.call, self.read(), streams=True)
 
     async def read(self) -> bytes | None:
         """Return the next message, decompressed, or None at the end of the body.
@@ -129,13 +130,20 @@ class MessageReader:
                 return None
             await self._fill()
 
-    async def read_only(self) -> bytes:
+    async def read_only(self, *, streams: bool) -> bytes:
         """Return the message of a request that holds exactly one.
 
+        Args:
+            streams: Whether answers stream, so that the route's time limit for streams holds.
+
         Raises:
+            DeadlineExceeded: it did not come in time.
             UnsupportedMedia: it holds none, or more. gRPC calls that UNIMPLEMENTED (doc/statuscodes.md).
             MessageTooLarge, TranscodingFailed, CallerGoneError: as `read`.
         """
+        return await in_time(self._session.call, self._read_only(), streams=streams)
+
+    async def _read_only(self) -> bytes:
         message = await self.read()
         if message is None:
             raise _cardinality(self._session, "the body holds none")

@@ -41,11 +41,12 @@ def explain_request(finder: Finder, index: Index, request: HttpRequest) -> HttpF
         return HttpFinding(call=call, error=error, misses=misses)
     if plain:
         return HttpFinding(call=call)
-    if error is None and call.plan is None:
+    if error is None and finder.own:
+        call.protocol = Protocol.HTTP
         return HttpFinding(call=call, answer="answer with a document of the gateway's own")
     nearest = _rule(index, request, call.plan.route.name if call.plan is not None else "", call.method)
     if nearest is None:
-        if error is not None and request.path not in index.methods:
+        if error is not None and call.protocol is Protocol.REST and request.path not in index.methods:
             call.protocol = Protocol.HTTP
         return HttpFinding(call=call, error=error)
     if error is not None:

@@ -71,8 +71,8 @@ def _print(request: admin_service_pb2.ExplainCallRequest, answer: admin_service_
         taken = Text.assemble((clean(answer.route), "bold green"), f", {index}")
     elif answer.action:
         taken = Text("none: the gateway itself answers")
-    rows = [("Call", call), ("Taken as", _protocol(answer)), ("Route", taken), *_facts(answer)]
-    facts([*rows, ("Revision", str(answer.config_revision))])
+    first: list[tuple[str, str | Text]] = [("Call", call), ("Taken as", _protocol(answer)), ("Route", taken)]
+    facts([*first, *_facts(answer), ("Revision", str(answer.config_revision))])
     if answer.misses or answer.more_misses:
         heading("Other routes")
         rows = [(m.route, str(m.match_index) if m.match_index >= 0 else "", m.reason) for m in answer.misses]

@@ -33,7 +33,8 @@ KEEP_ALIVE = 75.0
 """Seconds a connection without a request stays open."""
 
 LINGER = 2.0
-"""Seconds for what is left of a body that nobody reads, so that the caller gets to read the answer."""
+"""Seconds for what is left at the end: of a body that nobody reads, so that the caller gets to read the answer, or of
+an answer that is broken off and that its caller does not read."""
 
 BODY_BUFFER = 64 * 1024
 """Half of the bytes of a body that wait to be read before the caller is stopped."""
@@ -55,6 +56,7 @@ class Connection(web.RequestHandler):
         "_deaf",
         "_head_bytes",
         "_head_timer",
+        "_leaving",
         "_limits",
         "_wire",
         "arrived",
@@ -90,6 +92,7 @@ class Connection(web.RequestHandler):
         self._wire: asyncio.Transport | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._leaving: asyncio.TimerHandle | None = None
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -118,6 +121,8 @@ class Connection(web.RequestHandler):
         """Cancel what is under way."""
         self._head_arrived()
         self._wire = None
+        if self._leaving is not None:
+            self._leaving.cancel()
         if self._deaf is not None and not self._deaf.done():
             self._deaf.set_result(None)
         super().connection_lost(exc)
@@ -204,6 +209,24 @@ class Connection(web.RequestHandler):
                 self.force_close()
         elif exchange.web_socket is not None:
             Tasks.detached(exchange.web_socket.close(1001, "the gateway is stopping"), name="WebSocket going away")
+
+    def leave(self, seconds: float | None = None) -> None:
+        """Close the connection when what was written is sent, and cut it when the caller does not take that in.
+
+        Args:
+            seconds: How long the caller may take. None is for `LINGER`.
+        """
+        wire = self._wire
+        if wire is None:
+            return
+        wire.close()
+        if wire.get_write_buffer_size() and self._leaving is None:
+            self._leaving = self._loop.call_later(LINGER if seconds is None else seconds, self.cut)
+
+    def force_close(self) -> None:
+        """Close the connection, for aiohttp and for whoever ends it before a request."""
+        super().force_close()
+        self.leave(KEEP_ALIVE)  # the answer is whole, and a slow caller may still be reading it
 
     def cut(self) -> None:
         """End the connection, whatever is under way."""

@@ -161,7 +161,7 @@ class Http1Exchange(RequestSide):
                 bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             transport.abort()
         else:
-            transport.close()
+            self._connection.leave()
 
     def refuse(self, status: int, message: str, lines: str = "") -> None:
         """Answer with an error of the front and close the connection. When an answer has begun, just break it.
@@ -218,6 +218,8 @@ class Http1Exchange(RequestSide):
             self.abort()
         elif self.broken:
             self.refuse(400, self.broken)
+        elif (transport := self._connection.transport) is None or transport.is_closing():
+            self.abort()  # there is nobody left to answer
         else:
             _log.error("%s %s was not answered", self.request.verb, self.request.path)
             self.refuse(500, "the gateway has not answered; this is an error in the gateway")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from aiohttp.http import RawRequestMessage
@@ -12,6 +13,11 @@ from edge.model.http import BodyTooLargeError, CallerGoneError, HttpRequest
 
 if TYPE_CHECKING:
     from edge.listeners.http_connection import Connection
+
+_VERSIONS = ((1, 0), (1, 1))
+
+_HOST = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[\w.:~%-]+\])(?::[0-9]*)?", re.ASCII)
+"""RFC 3986 section 3.2.2. Whatever else stands here, whoever reads it later may take for a path or for two hosts."""
 
 
 class RequestSide:
@@ -47,7 +53,8 @@ class RequestSide:
         """What was wrong with the framing of the body, or the empty text."""
         self.fault: tuple[int, str] = (0, "")
         """The HTTP status and the reason when the head asks for what is not spoken here, or 0."""
-        if message.path[:1] != "/" or message.chunked:
+        usual = message.version in _VERSIONS and message.path[:1] == "/" and not message.chunked
+        if not usual or _HOST.fullmatch(request.host) is None:
             self.fault = _fault(message, request)
         self._connection = connection
         self._payload = payload
@@ -112,10 +119,14 @@ class RequestSide:
 
 def _fault(message: RawRequestMessage, request: HttpRequest) -> tuple[int, str]:
     """Look at the rare heads that aiohttp lets through and this front does not take."""
+    if message.version not in _VERSIONS:
+        return 505, "only HTTP/1.1 and HTTP/1.0 are spoken here"
     if request.verb == "CONNECT":
         return 501, "CONNECT is not available: this is a gateway, not a forward proxy"
     if message.path[:1] != "/" and message.path != "*" and not message.path.lower().startswith(("http://", "https://")):
         return 400, "the request target is neither a path nor an http URL"
+    if _HOST.fullmatch(request.host) is None:
+        return 400, "the host is not a name or an address, with a port or without (RFC 9112 section 3.2)"
     if message.chunked:
         if request.version == "1.0":
             return 400, "the header `transfer-encoding` is not part of HTTP/1.0 (RFC 9112 section 6.1)"

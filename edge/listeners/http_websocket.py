@@ -200,7 +200,7 @@ class Http1WebSocket:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._transport.close()
+        self._connection.leave()
 
     async def _fail(self, error: WebSocketError) -> None:
         """Say what the caller has done wrong. After that nothing of it is read any more."""

@@ -22,7 +22,7 @@ from edge.model.http import HeaderPairs, HttpExchange, HttpRequest
 from edge.model.snapshot import RoutePlan
 from edge.model.status import Code
 from edge.proxy.exchange import Core
-from edge.proxy.http_headers import answer_headers, check_target, request_headers
+from edge.proxy.http_headers import answer_headers, check_reading, check_target, request_headers
 from edge.proxy.http_limits import HttpLimits
 from edge.proxy.http_relay import relay
 from edge.upstream.http1 import BrokenAnswerError
@@ -53,6 +53,7 @@ class HttpForwarder:
         request, plan = exchange.request, call.plan
         assert plan is not None, "the call has been opened"
         check_target(request.target)
+        check_reading(call)
         peer = self._core.peers.get(request.peer)
         call.peer = peer.address
         body = _body(exchange, call, plan)

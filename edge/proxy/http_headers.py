@@ -34,9 +34,18 @@ _HANDSHAKE = frozenset(
 )
 """What is said anew on each connection (RFC 6455 section 11.3)."""
 
-_FORWARDED = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "forwarded"})
+_FORWARDED = frozenset(
+    {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto"}
+    | {"x-forwarded-scheme", "x-forwarded-server", "x-forwarded-ssl", "x-real-ip"}
+)
+"""What a proxy says of whoever is before it: from a peer that is not trusted it is a stranger's word."""
+
+_ADDED = frozenset({"via", "x-request-id"})
 
 _REFUSED = re.compile(r"[\x00-\x20\x7f#]")
+_READ_TWO_WAYS = re.compile(r"//|%2f|%5c|[\\;]", re.IGNORECASE)
+_SLASHES = re.compile(r"(?:[/\\]|%2f|%5c)+", re.IGNORECASE)
+_PARAMETER = re.compile(r";[^/]*")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
@@ -61,6 +70,38 @@ def check_target(target: str) -> None:
         raise _bad("the path has a control character in it")
     if any(segment.partition(b";")[0] in (b".", b"..") for segment in plain.split(b"/")):
         raise _bad("the path has the segment `.` or `..` in it; send it resolved")
+
+
+def check_reading(call: Call) -> None:
+    """Refuse a path that is another route's as many endpoints read it.
+
+    They merge slashes, decode `%2f` and `%5c`, take a backslash for a slash, and leave out what follows `;` in a segment.
+    `//admin/x` or `/admin%2fx` would be matched by a route for everything and served as `/admin/x`, past the policies of
+    the route for that.
+
+    Args:
+        call: The call, matched by its path as it was sent.
+
+    Raises:
+        InvalidRequest: it is one of those.
+    """
+    path, plan, snapshot = call.method, call.plan, call.snapshot
+    if plan is None or snapshot is None or _READ_TWO_WAYS.search(path) is None:
+        return
+    try:
+        for reading in {_slashes(path), _slashes(_PARAMETER.sub("", path)), _PARAMETER.sub("", _slashes(path))}:
+            call.method = reading
+            match = snapshot.table.match(call)
+            if match is not None and match.plan.route.name != plan.route.name:
+                raise _bad(
+                    "with its `//`, `%2f`, `%5c`, backslashes or `;` resolved the path is another route's; resolve them"
+                )
+    finally:
+        call.method = path
+
+
+def _slashes(path: str) -> str:
+    return _SLASHES.sub("/", path)
 
 
 def _bad(words: str) -> InvalidRequest:
@@ -90,6 +131,7 @@ def request_headers(call: Call, request: HttpRequest, peer: Peer, authority: str
     forwarded: dict[str, str] = {}
     request_id = via = ""
     size = 0
+    posing = False
     for pair in call.metadata:
         name, value = pair
         text = value if isinstance(value, str) else value.decode("latin-1")
@@ -102,7 +144,10 @@ def request_headers(call: Call, request: HttpRequest, peer: Peer, authority: str
             if peer.trusted:
                 forwarded[name] = f"{forwarded[name]}, {text}" if name in forwarded else text
         elif name not in dropped and id(pair) not in of_caller:
+            posing = posing or "_" in name
             result.append((name, text))
+    if posing:
+        result = _without_poses(result, dropped)
     if size > limit:
         raise MetadataTooLarge(
             f"the headers of {size} bytes are larger than the {limit} that server.limits.max_metadata_bytes allows",
@@ -118,6 +163,16 @@ def request_headers(call: Call, request: HttpRequest, peer: Peer, authority: str
     call.request_id = request_id or f"{getrandbits(128):032x}"
     result.append(("x-request-id", call.request_id))
     return result
+
+
+def _without_poses(headers: list[tuple[str, str]], dropped: frozenset[str]) -> list[tuple[str, str]]:
+    """Return the headers without those that an endpoint may take for another one.
+
+    CGI and its like (WSGI, PHP) read `x_user` and `x-user` as one variable. So a caller could say with an underscore
+    what a policy, a proxy or the framing says with a hyphen.
+    """
+    decided = dropped | _FORWARDED | _ADDED | {name for name, _ in headers}
+    return [pair for pair in headers if "_" not in pair[0] or pair[0].replace("_", "-") not in decided]
 
 
 def answer_headers(plan: RoutePlan, received: HeaderPairs, added: HeaderPairs) -> list[tuple[str, str]]:

@@ -245,8 +245,18 @@ class GrpcStream:
 
 
 def _handed_on(seconds: float | None) -> float | None:
-    """Return the seconds an upstream is given."""
-    return None if seconds is None else shrunk(seconds)
+    """Return the seconds an upstream is given.
+
+    Raises:
+        DeadlineExceeded: there are none left, so that nothing is sent.
+    """
+    if seconds is None:
+        return None
+    if seconds <= 0:
+        raise DeadlineExceeded(
+            "the caller's deadline had passed before the call was made", metadata={"deadline": "caller"}
+        )
+    return shrunk(seconds)
 
 
 def _failure(

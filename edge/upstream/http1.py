@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.model.http import HeaderPairs
 
@@ -142,13 +142,17 @@ class AnswerParser:
                 at = found + len(stop)
         return pieces
 
-    def feed_eof(self) -> None:
+    def feed_eof(self, *, orderly: bool) -> None:
         """Take the end of the connection.
+
+        Args:
+            orderly: Whether the other side has ended it. A body that lasts until then is not whole when the connection
+                was reset, or ended by us.
 
         Raises:
             BrokenAnswerError: the answer is not whole.
         """
-        if self._state is _State.UNTIL_CLOSE:
+        if self._state is _State.UNTIL_CLOSE and orderly:
             self._state = _State.DONE
         elif self._state is not _State.DONE:
             where = "the head of its answer" if self.head is None else "the body of its answer"
@@ -193,12 +197,16 @@ class AnswerParser:
         if len(lengths) > 1 or not all(value.isascii() and value.isdigit() and len(value) < 19 for value in lengths):
             raise BrokenAnswerError("its content-length is no number, or several")
         if self._verb == "HEAD" or head.status in _NO_BODY:
+            # a body that is announced with 204 may come all the same, and would be read as the next answer
+            self.reusable = self.reusable and not (head.status == 204 and (codings or lengths - {"0"}))
             self.length, self._state = 0, _State.DONE
         elif codings:
             if codings != ["chunked"] or head.minor == 0:
                 raise BrokenAnswerError(f"transfer-encoding {', '.join(codings)[:50]!r} where only chunked is known")
             # both: whoever counts differently sees another answer, so nothing may follow (RFC 9112 section 6.1)
             self.reusable = self.reusable and not lengths
+            if lengths:
+                self.head = replace(head, headers=[pair for pair in head.headers if pair[0] != "content-length"])
             self._state = _State.CHUNK_SIZE
         elif lengths:
             self.length = self._left = int(lengths.pop())

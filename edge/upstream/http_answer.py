@@ -158,7 +158,7 @@ class HttpAnswer:
             if not data:
                 if nothing:
                     raise NoAnswerError("the connection was closed before an answer")
-                self._parser.feed_eof()
+                self._parser.feed_eof(orderly=self._connection.ended)
             nothing = False
             self._pieces.extend(self._parser.feed(data))
             if self._continued is not None and self._parser.continued:
@@ -190,7 +190,7 @@ class HttpAnswer:
             if data:
                 self._pieces.extend(self._parser.feed(data))
             else:
-                self._parser.feed_eof()
+                self._parser.feed_eof(orderly=self._connection.ended)
             self._settle()
         return self._pieces.popleft()
 

@@ -34,13 +34,13 @@ class HttpConnection(asyncio.Protocol):
         "_size",
         "_transport",
         "_waiter",
+        "ended",
         "idle_until",
-        "reused",
     )
 
     def __init__(self, lost: Callable[[HttpConnection], None]) -> None:
-        self.reused = False
-        """Whether it has carried a request before."""
+        self.ended = False
+        """Whether the endpoint has ended what it says in order; a reset or our own `abort` is no such end."""
         self.idle_until = 0.0
         """When it is closed unless it is used, by the monotonic clock."""
         self._on_lost = lost
@@ -69,7 +69,7 @@ class HttpConnection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Take the end of what the endpoint says; the transport then closes by itself."""
-        self._closed = True
+        self._closed = self.ended = True
         self._wake()
 
     def connection_lost(self, error: BaseException | None) -> None:
@@ -102,7 +102,6 @@ class HttpConnection(asyncio.Protocol):
 
     def keep(self, seconds: float) -> None:
         """Let it be idle for so long."""
-        self.reused = True
         self.idle_until = time.monotonic() + seconds
 
     async def read(self) -> bytes:

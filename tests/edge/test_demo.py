@@ -40,7 +40,7 @@ def processes(folder: Path) -> list[psutil.Process]:
 
 @pytest.fixture
 def lines() -> list[str]:
-    """The lines to try that the demo has printed."""
+    """The lines to paste into a shell that the demo has printed."""
     return []
 
 
@@ -53,7 +53,7 @@ def demo(folder: Path, lines: list[str]) -> Iterator[subprocess.Popen[str]]:
         said = ""
         for line in process.stdout:
             said += line
-            if re.match(r"  \S*(grpcurl|edge) ", line):
+            if re.match(r"  \S*(grpcurl|edge|curl|python3?) ", line):
                 lines.append(line.strip())
             if "Ctrl-C stops it" in line:
                 break
@@ -88,29 +88,69 @@ def test_once_shows_everything_and_leaves_nothing(folder: Path) -> None:
         "routes/only-two",
         "grpcurl -plaintext",
         "edge explain bookstore.v1",
+        'application/json: {"name":"shelves/fiction"',
+        "did you mean `title`?",
+        "application/x-ndjson: 3 lines",
+        "text/event-stream: 4 events",
+        "image/svg+xml: <svg",
+        "2 of 2 answers, closed with 1000",
+        '{"code":"failed_precondition"',
+        "a message of 28 bytes, trailers grpc-status: 0",
+        '{"openapi":"3.1',
     ):
         assert words in said
+    assert len(re.findall(r" ms  yes$", said, re.MULTILINE)) == 15
+    assert not re.search(r"\bno$", said, re.MULTILINE)
     assert len(re.findall(r"GetShelf, x-demo: two .* two ", said)) == 3
     assert list(folder.iterdir()) == []
     assert processes(folder) == []
 
 
-def test_the_lines_to_try_work_as_they_are(demo: subprocess.Popen[str], lines: list[str]) -> None:
+def run(lines: list[str]) -> dict[str, str]:
+    """What each line said. All but the order by gRPC of a book that is sold out succeed."""
     answers = {}
     for line in lines:
-        if " tap " not in line:  # it goes on until Ctrl-C
-            ended = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, timeout=SECONDS)
-            answers[line] = ended.stdout + ended.stderr
-            assert (ended.returncode == 0) == ("OrderBook" not in line), answers[line]
+        ended = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, timeout=SECONDS)
+        answers[line] = ended.stdout + ended.stderr
+        assert (ended.returncode == 0) == ("BookstoreService/OrderBook" not in line or "curl -i" in line), answers[line]
+    return answers
+
+
+def test_the_lines_to_try_work_as_they_are(demo: subprocess.Popen[str], lines: list[str]) -> None:
+    # tap goes on until Ctrl-C, and curl is no Python package
+    answers = run([line for line in lines if " tap " not in line and not line.startswith("curl ")])
     said = "\n".join(answers.values())
     for words in (
         "bookstore.v1.BookstoreService",
         "gateway.v1.RouteService",
         "google.rpc.PreconditionFailure",
         "routes/only-two",
+        "REST by the rule GET /v1/{name=shelves/*}",
+        "openapi: 3.1.0",
+        '"subject":"future"',
+        "closed with 1000: OK",
     ):
         assert words in said
     assert "x-served-by: one" in next(answers[line] for line in lines if "x-demo: one" in line)
+
+
+@pytest.mark.all
+def test_the_lines_for_curl_work_as_they_are(demo: subprocess.Popen[str], lines: list[str]) -> None:
+    answers = run([line for line in lines if line.startswith("curl ")])
+    assert len(answers) == 14
+    said = "\n".join(answers.values())
+    for words in (
+        '{"name":"shelves/fiction","theme":"Fiction"',
+        "HTTP/1.1 400 Bad Request",
+        "did you mean `title`?",
+        "event: end",
+        "content-type: image/svg+xml",
+        '{"code":"failed_precondition"',
+        "AAAAABwKD3NoZWx2ZXMvZmljdGlvbhIHRmljdGlvbhgE",
+        '"rule":"GET /v1/{name=shelves/*}"',
+        '"openapi":"3.1.0"',
+    ):
+        assert words in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

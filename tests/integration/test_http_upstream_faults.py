@@ -51,16 +51,18 @@ async def state_of(admin: Admin, name: str) -> tuple[str, str]:
     return endpoint_pb2.Endpoint.State.Name(found.state).removeprefix("STATE_"), found.reason
 
 
-@pytest.mark.parametrize("framing", [b"content-length: 100", b"transfer-encoding: chunked"])
+@pytest.mark.parametrize("framing", [b"content-length: 100", b"transfer-encoding: chunked", b"x-until: close"])
 async def test_a_backend_that_dies_in_the_body_leaves_an_answer_that_is_not_whole(
     place: Place, framing: bytes, admin: Admin
 ) -> None:
     failed = (await endpoint(admin, "b")).failed_calls
+    passed = asyncio.Event()
 
     async def answer(request: Request) -> None:
         await request.send(
             b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b" % (framing, b"5\r\nhello\r\n" if b"chunked" in framing else b"hello")
         )
+        await passed.wait()
         request.die()
         raise ConnectionResetError
 
@@ -68,6 +70,7 @@ async def test_a_backend_that_dies_in_the_body_leaves_an_answer_that_is_not_whol
     async with place.caller() as caller:
         got = await caller.ask("GET", "/b/x")
         assert got.status == 200
+        passed.set()
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
             await got.body()
     await admin.idle()

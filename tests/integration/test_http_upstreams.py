@@ -66,6 +66,33 @@ async def test_a_path_that_the_backend_may_read_otherwise_is_refused(place: Plac
     assert not seen
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("//guarded/x", 400),
+        ("/guarded%2Fx", 400),
+        ("/guarded%5cx", 400),
+        ("/\\guarded\\x", 400),
+        ("/guarded;a=1/x", 400),
+        ("/guarded;a=%2fb/x", 400),
+        ("/;a/guarded/x", 400),
+        ("/guarded//x%2fy;z", 200),
+        ("/other//guarded%2fx;z", 200),
+        ("/proxy/http://x/y", 200),
+    ],
+)
+async def test_a_path_that_is_another_routes_as_backends_read_it_is_refused(
+    place: Place, path: str, status: int
+) -> None:
+    seen: list[Request] = []
+    place.backend.answer = keep(seen)
+    async with place.caller() as caller:
+        answer = await caller.ask("GET", path, host="all.example")
+        assert answer.status == status
+        assert [request.target for request in seen] == ([path.encode()] if status == 200 else [])
+        assert status == 200 or b"another route" in await answer.body()
+
+
 async def test_headers_pass_in_order_but_for_those_of_the_connection(place: Place) -> None:
     seen: list[Request] = []
     place.backend.answer = keep(seen)

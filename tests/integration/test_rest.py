@@ -280,6 +280,12 @@ async def test_the_callers_deadline_holds(http: aiohttp.ClientSession, echo: Ech
         await echo.cancelled.wait()
 
 
+@pytest.mark.parametrize(("name", "value"), [("grpc-timeout", "0S"), ("grpc-timeout", "1n"), ("request-timeout", "0")])
+async def test_a_deadline_that_has_passed_is_not_tried(http: aiohttp.ClientSession, name: str, value: str) -> None:
+    status, found, _ = await ask(http, "GET", "/v1/items/a", headers={name: value})
+    assert (status, found["code"]) == (504, 4)
+
+
 async def test_large_requests_and_answers_are_refused_with_the_limit(http: aiohttp.ClientSession) -> None:
     status, found, _ = await ask(http, "PUT", "/v1/items/a", host="small", json={"title": "x" * 200})
     assert (status, found["code"]) == (413, 8)

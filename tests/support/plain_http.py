@@ -79,6 +79,8 @@ async def plain_http(folder: Path) -> AsyncIterator[Place]:
                 to("total", "b", stream_timeout="0.6s"),
                 to("small", "b", max_request_message_bytes=1000),
                 to("changed", "b", policies=["policies/headers"]),
+                {**to("any", "b"), "matches": [{"http": {"path": "/**"}, "hosts": ["all.example"]}]},
+                {**to("guarded", "b"), "matches": [{"http": {"path": "/guarded/**"}, "hosts": ["all.example"]}]},
                 {
                     "name": "routes/old",
                     "matches": [{"http": {"path": "/old/{id}"}}],

@@ -67,7 +67,7 @@ class ConnectStreamResponder:
         limit, _ = limit_name(session.call, "request")
         reader = MessageReader(session, _DIALECT, self._form.limit(limit))
         if not self._offer.streams_requests:
-            message = self._form.read(await reader.read_only())
+            message = self._form.read(await reader.read_only(streams=True))
             stream = session.open_stream()
             if await stream.send(message):
                 await stream.half_close()

@@ -77,9 +77,9 @@ class GrpcWebResponder:
             raise _unknown_type(self._media)
         reader = self._reader(session)
         if self._shape is Shape.UNARY:
-            await self._unary(session, await reader.read_only())
+            await self._unary(session, await reader.read_only(streams=False))
         elif self._shape is Shape.SERVER_STREAM:
-            message = await reader.read_only()
+            message = await reader.read_only(streams=True)
             stream = session.open_stream()
             if await stream.send(message):
                 await stream.half_close()

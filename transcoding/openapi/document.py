@@ -96,6 +96,8 @@ class _Plan:
         shape = path.shape
         other = self.taken.setdefault((binding.verb, shape), rule)
         if other is not rule:
+            if other.offer.route == rule.offer.route and other.offer.method.path == rule.offer.method.path:
+                return  # another version of the schema says the same, or an additional binding does
             self.notes.append(
                 f"{name}: {binding.pattern} is left out: OpenAPI cannot tell it from {other.binding.pattern} of "
                 f"{other.binding.method.full_name}"
@@ -142,6 +144,7 @@ def _describe(
             style = Style(options=codec.options, pool=codec.pool, comments=comments, resources=resources, suffix=suffix)
             maker = Operations(style)
             made = {number: maker.of(planned[number]) for number in numbers}
+            maker.messages.finish()
             names = _shorter(maker.messages.components)
             components = {
                 names[key]: cast(Schema, _renamed(value, names)) for key, value in maker.messages.components.items()

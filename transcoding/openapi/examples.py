@@ -103,14 +103,18 @@ class Examples:
         inner = (*within, descriptor.full_name)
         oneofs: set[str] = set()
         for field in descriptor.fields:
-            if field.name in without or not self._is_shown(field, request, inner):
+            if field.name in without:
+                continue
+            if not self._is_shown(field, request, inner):
+                if not request and self._style.options.print_defaults and not field.has_presence:
+                    made[self._style.name(field)] = {} if is_map(field) else []
                 continue
             oneof = field.containing_oneof
             if oneof is not None:
                 if oneof.full_name in oneofs:
                     continue
                 oneofs.add(oneof.full_name)
-            if field.message_type is not None and field.message_type.full_name == "google.protobuf.FieldMask":
+            if _is_mask(field):
                 made[self._style.name(field)] = self._mask(descriptor)
             else:
                 made[self._style.name(field)] = self._field(field, request, inner)
@@ -120,11 +124,11 @@ class Examples:
         told = behavior(field)
         if request and Behavior.REQUIRED in told and Behavior.OUTPUT_ONLY not in told:
             return True
-        if is_deprecated(field) or field.name == "page_token":
+        if (is_deprecated(field) or field.name == "page_token") and request:
             return False
         if request and (Behavior.OUTPUT_ONLY in told or Behavior.IDENTIFIER in told):
             return False
-        if not request and Behavior.INPUT_ONLY in told:
+        if _holds_nulls(field):
             return False
         message = field.message_type
         if message is None:
@@ -159,7 +163,7 @@ class Examples:
         return self._scalar(field, field.name)
 
     def _enum(self, enum: EnumDescriptor) -> JsonValue:
-        if enum.full_name == NULL_VALUE:
+        if enum.full_name == NULL_VALUE and not self._style.options.enums_as_numbers:
             return None
         number = enum.values_by_name[_chosen(enum)].number
         if self._style.options.enums_as_numbers:
@@ -199,6 +203,20 @@ class Examples:
                 if not behavior(field) & (Behavior.OUTPUT_ONLY | Behavior.IDENTIFIER | Behavior.IMMUTABLE):
                     return str(field.json_name)
         return "name"
+
+
+def _is_mask(field: FieldDescriptor) -> bool:
+    message = field.message_type
+    return message is not None and message.full_name == "google.protobuf.FieldMask" and not field.is_repeated
+
+
+def _holds_nulls(field: FieldDescriptor) -> bool:
+    """Whether a field is a list or map of NullValue, which is written as a list of null and then not read."""
+    if is_map(field) and field.message_type is not None:
+        field = field.message_type.fields_by_name["value"]
+    elif not field.is_repeated:
+        return False
+    return field.enum_type is not None and field.enum_type.full_name == NULL_VALUE
 
 
 def _chosen(enum: EnumDescriptor) -> str:

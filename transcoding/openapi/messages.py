@@ -62,8 +62,15 @@ class Messages:
     def __init__(self, style: Style) -> None:
         self.style = style
         self.components: dict[str, Schema] = {}
-        """The components so far, by name."""
+        """The components, by name. Whole after `finish`."""
+        self._waiting: list[tuple[str, Descriptor, bool]] = []
         self._differs: dict[str, bool] = {}
+
+    def finish(self) -> None:
+        """Write all components that are referred to."""
+        while self._waiting:
+            component, descriptor, request = self._waiting.pop()
+            self.components[component] = self.written_out(descriptor, request=request)
 
     def message(self, descriptor: Descriptor, *, request: bool) -> Schema:
         """Return the schema of a message: a reference to a component, or what stands for a well-known type."""
@@ -74,8 +81,9 @@ class Messages:
             return {"$ref": reference(name)}
         component = self.style.component(name, request=request and self._requests_differ(descriptor))
         if component not in self.components:
-            self.components[component] = {}  # it may contain itself
-            self.components[component] = self.written_out(descriptor, request=request)
+            # it may contain itself; and chains of messages are longer than Python's stack
+            self.components[component] = {}
+            self._waiting.append((component, descriptor, request))
         return {"$ref": reference(component)}
 
     def written_out(
@@ -149,7 +157,7 @@ class Messages:
         return scalar(field)
 
     def _enum(self, enum: EnumDescriptor) -> Schema:
-        if enum.full_name == NULL_VALUE:
+        if enum.full_name == NULL_VALUE and not self.style.options.enums_as_numbers:
             return enum_schema(enum, self.style.options)
         component = self.style.component(enum.full_name)
         if component not in self.components:
@@ -187,37 +195,35 @@ class Messages:
 
     def _is_required(self, field: FieldDescriptor, *, request: bool) -> bool:
         if not request:
-            return self.style.options.print_defaults and not field.has_presence
+            return self.style.options.print_defaults and not field.has_presence and not field.is_extension
         told = behavior(field)
         return Behavior.REQUIRED in told and Behavior.OUTPUT_ONLY not in told
 
     def _requests_differ(self, descriptor: Descriptor) -> bool:
         """Whether a message, or one that it leads to, needs other fields in requests than answers always have."""
-        known = self._differs.get(descriptor.full_name)
-        if known is None:
-            known = self._differs[descriptor.full_name] = any(
+        reached = [descriptor]
+        seen = {descriptor.full_name}
+        for message in reached:
+            known = self._differs.get(message.full_name)
+            if known is False:
+                continue
+            if known or any(
                 self._is_required(field, request=True) != self._is_required(field, request=False)
-                for message in _reachable(descriptor)
                 for field in message.fields
-            )
-        return known
+            ):
+                self._differs[descriptor.full_name] = True
+                return True
+            for field in message.fields:
+                inner = field.message_type
+                if inner is None or inner.full_name in seen or inner.full_name in SHARED or form(inner) is not None:
+                    continue
+                seen.add(inner.full_name)
+                reached.append(inner)
+        self._differs.update(dict.fromkeys(seen, False))
+        return False
 
 
 def _choice(members: list[str]) -> JsonValue:
     """Return the alternatives of a oneof: each of its members alone, or none."""
     each: list[JsonValue] = [{"required": [member]} for member in members]
     return [*each, {"not": {"anyOf": each}}]
-
-
-def _reachable(descriptor: Descriptor) -> list[Descriptor]:
-    """Return a message and all that it leads to and that are written field by field."""
-    found = [descriptor]
-    seen = {descriptor.full_name}
-    for message in found:
-        for field in message.fields:
-            inner = field.message_type
-            if inner is None or inner.full_name in seen or inner.full_name in SHARED or form(inner) is not None:
-                continue
-            seen.add(inner.full_name)
-            found.append(inner)
-    return found

@@ -10,7 +10,7 @@ from transcoding.openapi.annotations import Behavior, behavior, is_deprecated
 from transcoding.openapi.examples import Examples, segment
 from transcoding.openapi.messages import Messages
 from transcoding.openapi.paths import ExpandedPath, PathParameter
-from transcoding.openapi.scalars import JSON_TEXT, Schema, enum_names, form, scalar
+from transcoding.openapi.scalars import JSON_TEXT, KEY_PATTERNS, Schema, enum_names, form, scalar
 from transcoding.rest.rule import RestRule
 from transcoding.rules.binding import Binding
 from transcoding.rules.fields import Field, Table, Tables
@@ -137,13 +137,17 @@ class Parameters:
             value = descriptor.message_type.fields_by_name["value"]
             made["style"] = "deepObject"
             made["explode"] = True
-            made["schema"] = {"type": "object", "additionalProperties": self._value(value)}
+            entries: Schema = {"type": "object", "additionalProperties": self._value(value)}
+            key = descriptor.message_type.fields_by_name["key"]
+            if (pattern := KEY_PATTERNS.get(key.cpp_type)) is not None:
+                entries["propertyNames"] = {"pattern": pattern}
+            made["schema"] = entries
         elif field.repeated:
             made["style"] = "form"
             made["explode"] = True
             made["schema"] = {"type": "array", "items": self._value(descriptor)}
         elif descriptor.message_type is not None and descriptor.message_type.full_name in JSON_TEXT:
-            made["content"] = {"application/json": {"schema": self._value(descriptor)}}
+            made["content"] = {"application/json": {"schema": form(descriptor.message_type) or {}}}
         else:
             made["schema"] = self._value(descriptor)
             if top and descriptor.name != "page_token":
@@ -155,6 +159,8 @@ class Parameters:
         if field.enum_type is not None:
             return enum_names(field.enum_type)
         if field.message_type is not None:
+            if field.message_type.full_name in JSON_TEXT:
+                return {"type": "string", "contentMediaType": "application/json"}
             found = form(field.message_type)
             assert found is not None, "a message that is read from text has a form of its own"
             return found

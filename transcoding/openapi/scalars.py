@@ -59,7 +59,7 @@ _FORMS: Mapping[str, Schema] = {
     },
     "google.protobuf.FieldMask": {
         "type": "string",
-        "pattern": r"^(?:[^_,\s]+(?:,[^_,\s]+)*)?$",
+        "pattern": r"^(?:[!-+\--^`-~]+(?:,[!-+\--^`-~]+)*)?$",
         "description": "Field paths in lowerCamelCase, with commas between them.",
     },
     "google.protobuf.Struct": {"type": "object", "additionalProperties": True},
@@ -104,7 +104,7 @@ def is_null_when_absent(message: Descriptor) -> bool:
 
 def enum_schema(enum: EnumDescriptor, options: CodecOptions) -> Schema:
     """Return the schema of an enum, as a codec with these options prints it."""
-    if enum.full_name == NULL_VALUE:
+    if enum.full_name == NULL_VALUE and not options.enums_as_numbers:
         return {"type": "null"}
     if options.enums_as_numbers:
         numbers: list[JsonValue] = list(dict.fromkeys(value.number for value in enum.values))

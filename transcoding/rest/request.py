@@ -49,7 +49,7 @@ class RequestReader:
         if not rule.has_body:
             return rule.message(self._variables, request.query, None)
         decoder = _decoder(session)
-        data = decoder.feed(await read_body(session))
+        data = decoder.feed(await read_body(session, streams=rule.offer.streams))
         if data:
             decoder.finish()
         if rule.body_is_raw:
@@ -60,7 +60,7 @@ class RequestReader:
             _check_media(request)
             tree = rule.offer.codec.load(data)
             if tree is None:
-                raise InvalidRequest.of([Violation("body", "it is null; send a value, or no body at all")])
+                raise _null()
         return rule.message(self._variables, request.query, tree)
 
     async def messages(self, session: Session) -> AsyncGenerator[bytes]:
@@ -96,6 +96,8 @@ class RequestReader:
     def _element(self, request: HttpRequest, value: bytes) -> bytes:
         rule = self._rule
         tree = rule.offer.codec.load(value)
+        if tree is None:
+            raise _null()
         return serialize(rule.message(self._variables, request.query, tree))
 
     async def _upload(self, request: HttpRequest, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -125,6 +127,10 @@ async def _pieces(session: Session) -> AsyncIterator[bytes]:
             yield piece
     if any_data:
         decoder.finish()
+
+
+def _null() -> InvalidRequest:
+    return InvalidRequest.of([Violation("body", "it is null; send a value, or no body at all")])
 
 
 def _decoder(session: Session) -> BodyDecoder:

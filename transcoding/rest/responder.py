@@ -130,6 +130,7 @@ class RestResponder:
         shape = stream_format(accepts(session.exchange.request))
         interval = rule.offer.transcoding.heartbeat_interval
         self._format = shape
+        head_only = session.exchange.request.verb == "HEAD"  # the rest of the stream, however long, is for nobody
         heart = asyncio.get_running_loop().create_task(self._heart(session, stream, interval), name="heartbeat")
         try:
             while (received := await stream.receive()) is not None:
@@ -140,6 +141,8 @@ class RestResponder:
                 else:
                     piece = shape.message(rule.text(message))
                     await self._begin(session, await stream.initial())
+                if head_only:
+                    break
                 self._written = True
                 if piece:
                     await session.exchange.write(piece)
@@ -147,7 +150,7 @@ class RestResponder:
         finally:
             heart.cancel()
             await asyncio.wait((heart,))
-        if not self._raw and (last := shape.end()):
+        if not self._raw and not head_only and (last := shape.end()):
             await session.exchange.write(last)
         await session.exchange.finish(from_metadata(stream.trailing))
 

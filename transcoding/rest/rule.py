@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ from transcoding.offer import Offer
 from transcoding.rules.binding import Binding
 from transcoding.rules.fields import Tables
 from transcoding.rules.mask import auto_mask
+
+_NO_HEADER = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+"""What no value of a header has in it (RFC 9110 section 5.5)."""
 
 HTTP_BODY = "google.api.HttpBody"
 """Its data are the body as they are, its content_type is the content type."""
@@ -133,10 +137,20 @@ class RestRule:
         return codec.print(message) if field is None else codec.print_field(message, field)
 
     def raw(self, message: Message) -> tuple[str, bytes]:
-        """Return content type and data of an answer that is a HttpBody."""
+        """Return content type and data of an answer that is a HttpBody.
+
+        Raises:
+            UpstreamProtocolError: HTTP has no such content type.
+        """
         field = self.binding.response_body
         body: Any = message if field is None else getattr(message, field.name)
-        return body.content_type, body.data
+        kind: str = body.content_type
+        if _NO_HEADER.search(kind) is not None:
+            raise UpstreamProtocolError(
+                f"the upstream answered with a HttpBody of the content type {kind[:100]!a}, which no header can hold",
+                metadata={"method": self.offer.method.path},
+            )
+        return kind, body.data
 
     def _bind(self, message: Message, variables: Mapping[str, str], query: str) -> None:
         if variables:

@@ -72,6 +72,12 @@ async def test_server_info_says_what_the_process_is_and_does() -> None:
     assert [(worker.pid, worker.config_revision) for worker in active.workers] == [(os.getpid(), 5)]
 
 
+async def test_a_document_is_sent_as_it_is() -> None:
+    async with serving(Served().register) as channel:
+        answer = await stub(channel).GetOpenApi(pb.GetOpenApiRequest(route="routes/a"), timeout=TIMEOUT)
+    assert (answer.content_type, answer.data) == ("application/json", b"the document of routes/a")
+
+
 def finished(method: str = "/s/M", code: Code = Code.OK, seconds: float = 0.0, route: str = "") -> CallFinished:
     call = Call(method, [("authorization", "s3cret")], started=100.0)
     if route:

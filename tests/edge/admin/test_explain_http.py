@@ -125,7 +125,7 @@ async def test_another_verb_is_told_with_the_rules_for_the_path(explain: Explain
         ("GET /v1/shelfs", {}, 404, "did you mean /v1/shelves?"),
         ("GET /v1/shelves/%zz", {}, 400, "no percent-escape"),
         ("GET /v1/../shelves", {}, 400, "`..` segments"),
-        ("GET /nowhere/at/all", WEB_SOCKET, 404, "no route takes GET /nowhere/at/all"),
+        ("GET /nowhere/at/all", WEB_SOCKET, 404, "/nowhere/at/all"),
         (f"POST /{SERVICE}/GetShelf", {"content-type": "text/csv"}, 415, "text/csv"),
     ],
 )
@@ -144,6 +144,13 @@ async def test_a_route_without_transcoding_is_told(explain: Explain) -> None:
         assert ("routes/two", 0) in [
             (miss.route, miss.match_index) for miss in response.misses if "`transcoding` is not set" in miss.reason
         ]
+
+
+async def test_a_document_is_what_the_gateway_answers_by_itself(explain: Explain) -> None:
+    response = explain("GET /openapi.json")
+    assert (response.matched, response.protocol) == (False, "http")
+    assert response.action == "answer with a document of the gateway's own"
+    assert not response.HasField("status")
 
 
 async def test_what_the_gateway_answers_by_itself(explain: Explain) -> None:

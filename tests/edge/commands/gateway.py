@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import grpc
+from google.api import httpbody_pb2
 from google.protobuf import duration_pb2, json_format, timestamp_pb2
 from google.rpc import status_pb2
 
@@ -111,6 +113,9 @@ HEALTH = health_service_pb2.GatewayHealth(
         )
     ],
 )
+
+
+OPENAPI = {"openapi": "3.1.0", "info": {"title": "Books", "version": "v1"}, "paths": {}, "x-cost": "${X}"}
 
 
 class Gateway:
@@ -238,6 +243,10 @@ class _Admin(_Servicer, admin_service_pb2_grpc.AdminServiceServicer):
             shape="unary",
             deadlines=["5s of the route"],
         )
+
+    def GetOpenApi(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name of the RPC
+        self.gateway.asked(request, context)
+        return httpbody_pb2.HttpBody(content_type="application/json", data=json.dumps(OPENAPI).encode())
 
     def TapCalls(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802 - the name of the RPC
         self.gateway.asked(request, context)

@@ -17,6 +17,8 @@ from edge.control.configurator import Configurator
 from edge.control.register import register
 from edge.control.store import MemoryStore
 from edge.model.config import Configuration
+from edge.model.finding import HttpFinding
+from edge.model.http import HttpRequest
 from edge.model.schema import EMPTY_SCHEMA, Method, SchemaSet
 from edge.model.snapshot import Snapshot, SourceState
 from edge.model.watch import Watch
@@ -62,6 +64,9 @@ class FakeRuntime:
             raise KeyError(name)
         files = self.snapshot.value.configuration.schemas[name].files
         return self.schemas.get(name, (SchemaSet.of(files) if files else EMPTY_SCHEMA, SourceState()))
+
+    def find(self, request: HttpRequest) -> HttpFinding:
+        raise AssertionError("nothing here asks what becomes of requests")
 
     async def openapi(self, route: str) -> bytes:
         raise AssertionError("nothing here asks for documents")

@@ -23,6 +23,7 @@ from edge.model.config import (
     Forward,
     GrpcTarget,
     HeaderChange,
+    HeaderPolicy,
     HttpTarget,
     ValueMatch,
 )
@@ -524,6 +525,7 @@ def test_files_that_do_not_fit_are_named_by_field_and_never_quoted(
 def test_header_changes_are_in_order_and_in_lower_case() -> None:
     change = {"remove": ["X-Old"], "set": {"X-B": "2", "x-a": "1", "x-c-bin": "AQI="}, "append": {"x-d": ""}}
     policy = convert_dict(policies=[{"name": "policies/a", "header": {"request": change}}]).policies["policies/a"]
+    assert isinstance(policy.kind, HeaderPolicy)
     assert policy.kind.request == HeaderChange(
         remove=frozenset({"x-old"}), set=(("x-b", "2"), ("x-a", "1"), ("x-c-bin", b"\1\2")), append=(("x-d", ""),)
     )

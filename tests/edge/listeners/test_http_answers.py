@@ -5,12 +5,13 @@ import json
 import re
 import socket
 import time
+from contextlib import suppress
 
 import aiohttp
 import pytest
 
 from edge.model.http import CallerGoneError, HttpExchange
-from tests.edge.listeners.http_place import Place, Serve
+from tests.edge.listeners.http_place import WAIT, Place, Serve
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 GET_10 = b"GET /x HTTP/1.0\r\n"
@@ -273,6 +274,34 @@ async def test_a_caller_that_does_not_read_stops_the_writer(serve: Serve) -> Non
         # what the kernel takes, and 64 KiB
         assert written < 8_000_000
     assert await _until_ended(place) < 1
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_connection_that_ends_does_not_wait_for_a_caller_that_does_not_read(
+    serve: Serve, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.listeners.http_connection.LINGER", 0.2)
+
+    async def answer(exchange: HttpExchange) -> None:
+        await exchange.start(200, [])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                while True:
+                    await exchange.write(bytes(10_000))
+        exchange.abort()
+
+    place = await serve(answer)
+    host, _, port = place.server.address.rpartition(":")
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(deaf, (host, int(port)))
+        await loop.sock_sendall(deaf, GET if kept else GET_10 + b"\r\n")
+        await asyncio.wait_for(place.handler.ended.wait(), WAIT)
+        begun = time.monotonic()
+        await place.server.stop(WAIT)
+        assert time.monotonic() - begun < 1
 
 
 async def test_writing_to_a_caller_that_has_left_fails(serve: Serve) -> None:

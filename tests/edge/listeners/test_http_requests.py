@@ -91,6 +91,13 @@ async def test_the_peer_is_told_as_grpc_tells_it(serve: Serve) -> None:
     [
         (b"GET / HTTP/1.1\r\n\r\n", 400, "Missing 'Host' header"),
         (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "Duplicate 'Host' header"),
+        (b"GET / HTTP/1.1\r\nHost: a b/../c\r\n\r\n", 400, "the host is not a name or an address"),
+        (b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, "the host is not a name or an address"),
+        (b"GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", 400, "the host is not a name or an address"),
+        (b"GET / HTTP/1.1\r\nHost: caf\xe9\r\n\r\n", 400, "the host is not a name or an address"),
+        (b"GET http://[a]x/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, "neither a path nor an http URL"),
+        (b"GET / HTTP/2.0\r\n" + HOST + b"\r\n", 505, "only HTTP/1.1 and HTTP/1.0 are spoken here"),
+        (b"GET /\r\n\r\n", 505, "only HTTP/1.1 and HTTP/1.0 are spoken here"),
         (b"garbage\r\n\r\n", 400, "does not begin with a method that HTTP/1.1 knows"),
         (b"\x16\x03\x01\x02\x00\x01\x00", 400, "TLS and HTTP/2 are not spoken here"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "TLS and HTTP/2 are not spoken here"),
@@ -124,7 +131,7 @@ async def test_what_is_not_http_is_refused_in_json(serve: Serve, sent: bytes, st
     got, headers, body = await caller.answer()
     error = json.loads(body)
     assert (got, error["details"]) == (status, [])
-    assert error["code"] == {400: 3, 431: 8, 501: 12}[status]
+    assert error["code"] == {400: 3, 431: 8, 501: 12, 505: 12}[status]
     assert words in error["message"]
     assert headers["content-type"] == "application/json"
     assert headers["connection"] == "close"

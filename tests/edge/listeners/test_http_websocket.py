@@ -217,6 +217,27 @@ async def test_a_caller_that_vanishes_cancels(serve: Serve) -> None:
     assert isinstance(place.handler.outcome, asyncio.CancelledError)
 
 
+async def test_a_caller_that_vanishes_before_the_handshake_is_answered_is_no_error_of_ours(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = asyncio.Event()
+
+    async def answer(exchange: HttpExchange) -> None:
+        try:
+            await gone.wait()
+        except asyncio.CancelledError:
+            with pytest.raises(CallerGoneError):
+                await exchange.accept(max_message_bytes=10)
+
+    place = await serve(answer)
+    caller = await place.call(OPEN)
+    await asyncio.wait_for(place.handler.begun.wait(), 1)
+    caller.vanish()
+    await asyncio.wait_for(place.handler.ended.wait(), 1)
+    await asyncio.sleep(0)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def test_closing_says_why_in_at_most_123_bytes_of_whole_characters(serve: Serve) -> None:
     async def answer(exchange: HttpExchange) -> None:
         socket = await exchange.accept(max_message_bytes=10)

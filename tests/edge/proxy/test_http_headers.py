@@ -31,8 +31,11 @@ def test_a_strangers_word_on_those_before_it_is_replaced() -> None:
         ("x-forwarded-proto", "http"),
         ("x-forwarded-host", "evil"),
         ("forwarded", "for=x"),
+        ("x-forwarded-prefix", "/admin"),
+        ("x-real-ip", "6.6.6.6"),
     )
     assert found["x-forwarded-for"] == "192.0.2.1"
+    assert not {"x-forwarded-prefix", "x-real-ip"} & found.keys()
     assert (found["x-forwarded-proto"], found["x-forwarded-host"]) == ("https", "shop.example.com:81")
     assert "forwarded" not in found
 
@@ -50,6 +53,26 @@ def test_a_trusted_peers_word_is_kept_and_the_chain_goes_on() -> None:
     assert found["x-forwarded-for"] == "1.1.1.1, 2.2.2.2, 10.1.2.3"
     assert (found["x-forwarded-proto"], found["x-forwarded-host"]) == ("http", "first.example")
     assert (found["x-forwarded-port"], found["forwarded"]) == ("80", "for=x")
+
+
+def test_a_name_with_underscores_cannot_stand_in_for_one_that_is_decided_here() -> None:
+    found = sent(
+        ("x_forwarded_for", "6.6.6.6"),
+        ("transfer_encoding", "chunked"),
+        ("content_length", "1"),
+        ("x_user", "root"),
+        ("api_key", "kept"),
+        metadata=[
+            ("x_forwarded_for", "6.6.6.6"),
+            ("transfer_encoding", "chunked"),
+            ("content_length", "1"),
+            ("x_user", "root"),
+            ("x-user", "alice"),
+            ("api_key", "kept"),
+        ],
+    )
+    assert {name for name in found if "_" in name} == {"api_key"}
+    assert found["x-user"] == "alice"
 
 
 def test_a_unix_socket_has_no_address_to_add() -> None:

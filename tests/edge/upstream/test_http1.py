@@ -12,7 +12,7 @@ def parse(data: bytes, *, verb: str = "GET", eof: bool = False, pieces: int = 1)
     size = max(1, -(-len(data) // pieces))
     body = b"".join(piece for start in range(0, len(data), size) for piece in parser.feed(data[start : start + size]))
     if eof:
-        parser.feed_eof()
+        parser.feed_eof(orderly=True)
     return parser, body
 
 
@@ -29,6 +29,9 @@ CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
         (CHUNKED + b"00A \r\n0123456789\r\n0\r\n\r\n", "GET", b"0123456789", True),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", "HEAD", b"", True),
         (b"HTTP/1.1 204 No\r\n\r\n", "GET", b"", True),
+        (b"HTTP/1.1 204 No\r\ncontent-length: 0\r\n\r\n", "GET", b"", True),
+        (b"HTTP/1.1 204 No\r\ncontent-length: 5\r\n\r\n", "GET", b"", False),
+        (b"HTTP/1.1 204 No\r\ntransfer-encoding: chunked\r\n\r\n", "GET", b"", False),
         (b"HTTP/1.1 304 No\r\ncontent-length: 5\r\n\r\n", "GET", b"", True),
         (b"HTTP/1.1 200 OK\r\nConnection: x, Close\r\ncontent-length: 1\r\n\r\nx", "GET", b"x", False),
         (b"HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\nx", "GET", b"x", False),
@@ -48,8 +51,22 @@ def test_answers_end_where_the_rules_say(data: bytes, verb: str, body: bytes, re
 def test_without_a_length_the_body_ends_with_the_connection() -> None:
     parser, body = parse(b"HTTP/1.1 200 OK\r\n\r\nall of it")
     assert (parser.done, body) == (False, b"all of it")
-    parser.feed_eof()
+    parser.feed_eof(orderly=True)
     assert (parser.done, parser.reusable) == (True, False)
+
+
+def test_without_a_length_a_broken_connection_leaves_a_body_that_is_not_whole() -> None:
+    parser, _ = parse(b"HTTP/1.1 200 OK\r\n\r\nsome of it")
+    with pytest.raises(BrokenAnswerError):
+        parser.feed_eof(orderly=False)
+
+
+def test_a_length_that_chunks_overrule_is_not_handed_on() -> None:
+    parser, body = parse(
+        CHUNKED.replace(b"\r\n\r\n", b"\r\ncontent-length: 3\r\nx-a: b\r\n\r\n") + b"2\r\nhi\r\n0\r\n\r\n"
+    )
+    assert parser.head is not None
+    assert (body, parser.head.headers[1:]) == (b"hi", [("x-a", "b")])
 
 
 def test_the_head_keeps_order_and_bytes_and_unfolds() -> None:
