@@ -43,6 +43,12 @@ SOCKETS_LIMIT = 40e6
 SOCKETS_QUIET = 2.0
 """Seconds in which nothing goes on on the WebSockets."""
 
+CHAT = "/v1/items:chat"
+"""A method with streams both ways: its call begins with the WebSocket."""
+
+UNARY = f"/{ECHO}/Plain"
+"""A unary method: its call begins with the first message."""
+
 STALL = 2.0
 """Seconds for which a caller that stalls reads nothing."""
 
@@ -118,11 +124,12 @@ def run(size: int = SIZE, sockets: int = SOCKETS) -> list[Row]:
             with Watch(proxy) as watch:
                 download(proxy, size, stall)
             rows.append(_row(f"{megabytes} HttpBody download{how}", watch, STREAM_LIMIT))
-    with streaming_gateway() as proxy:
-        asyncio.run(chat(proxy, 2))
-        with Watch(proxy) as watch:
-            asyncio.run(chat(proxy, sockets))
-        rows.append(_row(f"{sockets:,} idle WebSockets", watch, SOCKETS_LIMIT))
+    for path, what in ((UNARY, "no call begun"), (CHAT, "a stream upstream each")):
+        with streaming_gateway() as proxy:
+            asyncio.run(open_sockets(proxy, path, 2))
+            with Watch(proxy) as watch:
+                asyncio.run(open_sockets(proxy, path, sockets))
+            rows.append(_row(f"{sockets:,} idle WebSockets, {what}", watch, SOCKETS_LIMIT))
     return rows
 
 
@@ -173,28 +180,47 @@ def _read(proxy: Proxy, path: str, headers: dict[str, str], stall: float) -> tup
     return received, last
 
 
-async def chat(proxy: Proxy, count: int) -> None:
-    """Open WebSockets to a method with streams both ways, send one message on each, and then nothing for a while.
+async def open_sockets(proxy: Proxy, path: str, count: int) -> None:
+    """Open WebSockets, see that they work, and then do nothing with them for a while.
+
+    Those of a method with streams both ways echo a message at once, and their calls stay open. A unary method is not
+    called before its request comes, so these are quiet first and echo then.
+
+    Args:
+        proxy: The gateway.
+        path: A method with streams both ways that has a rule, or a unary method.
+        count: How many.
 
     Raises:
         RuntimeError: one of them does not echo.
     """
     turns = asyncio.Semaphore(_AT_ONCE)
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session:
+    streams = path == CHAT
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def echo(socket: aiohttp.ClientWebSocketResponse, number: int) -> None:
+            await socket.send_json({"name": f"items/{number}"})
+            answer = await socket.receive_str(timeout=20)
+            # the echo service answers unary calls with what it was sent last, whoever sent it
+            if '"items/' not in answer:
+                raise RuntimeError(f"a WebSocket answers {answer!r}")
 
         async def open_one(number: int) -> aiohttp.ClientWebSocketResponse:
             async with turns:
-                socket = await session.ws_connect(f"ws://127.0.0.1:{proxy.port}/v1/items:chat")
-                await socket.send_json({"name": f"items/{number}"})
-                answer = await socket.receive_str(timeout=20)
-                if f"items/{number}" not in answer:
-                    raise RuntimeError(f"a WebSocket answers {answer!r}")
+                socket = await session.ws_connect(f"ws://127.0.0.1:{proxy.port}{path}")
+                if streams:
+                    await echo(socket, number)
                 return socket
+
+        async def close_one(socket: aiohttp.ClientWebSocketResponse, number: int) -> None:
+            async with turns:
+                if not streams:
+                    await echo(socket, number)
+                await socket.close()
 
         opened = await asyncio.gather(*(open_one(number) for number in range(count)))
         await asyncio.sleep(SOCKETS_QUIET)
-        await asyncio.gather(*(socket.close() for socket in opened))
+        await asyncio.gather(*(close_one(socket, number) for number, socket in enumerate(opened)))
 
 
 @contextlib.contextmanager

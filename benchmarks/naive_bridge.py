@@ -1,6 +1,6 @@
 """The REST bridge the gateway is measured against: what one writes by hand with aiohttp, json_format and grpc.aio.
 
-It knows three URLs of the bookstore, generated stubs included. It does not route, check, limit, count or explain, and
+It knows four URLs of the bookstore, generated stubs included. It does not route, check, limit, count or explain, and
 passes no metadata.
 
     python -m benchmarks.naive_bridge PORT UPSTREAM
@@ -56,6 +56,11 @@ class Bridge:
         message = bookstore_pb2.GetShelfRequest(name=f"shelves/{request.match_info['shelf']}")
         return await _answer(self._store.GetShelf, message)
 
+    async def get_book(self, request: web.Request) -> web.Response:
+        """Answer `GET /v1/shelves/*/books/*`."""
+        name = f"shelves/{request.match_info['shelf']}/books/{request.match_info['book']}"
+        return await _answer(self._store.GetBook, bookstore_pb2.GetBookRequest(name=name))
+
     async def create_book(self, request: web.Request) -> web.Response:
         """Answer `POST /v1/shelves/*/books`."""
         message = bookstore_pb2.CreateBookRequest(parent=f"shelves/{request.match_info['shelf']}")
@@ -88,6 +93,7 @@ async def application(upstream: str) -> web.Application:
     made.add_routes(
         [
             web.get("/v1/shelves/{shelf}", bridge.get_shelf),
+            web.get("/v1/shelves/{shelf}/books/{book}", bridge.get_book),
             web.post("/v1/shelves/{shelf}/books", bridge.create_book),
             web.get("/hello", bridge.hello),
         ]

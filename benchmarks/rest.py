@@ -75,6 +75,7 @@ def _json(message: Message) -> bytes:
 
 REQUESTS = {
     f"GET a shelf of {len(_json(SHELF))} B": Request(path="/v1/shelves/1", answer=SHELF, allowed=1.0),
+    f"GET a book of {len(_json(BOOK))} B": Request(path="/v1/shelves/1/books/2", answer=BOOK, allowed=1.0),
     f"POST a book of {len(_json(BOOK))} B": Request(
         path="/v1/shelves/1/books", answer=BOOK, body=_json(BOOK), allowed=1.0
     ),
@@ -197,7 +198,7 @@ def bookstore(folder: Path) -> Iterator[int]:
     """Run a very fast upstream that knows one shelf and one book, and yield its port."""
     if shutil.which("nghttpd") is None:
         raise SystemExit("nghttpd not found: apt-get install nghttp2-server")
-    answers = {"GetShelf": SHELF, "CreateBook": BOOK}
+    answers = {"GetShelf": SHELF, "GetBook": BOOK, "CreateBook": BOOK}
     files = folder / "served" / SERVICE
     files.mkdir(parents=True)
     for method, message in answers.items():

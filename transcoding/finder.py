@@ -83,7 +83,8 @@ class Finder(Matching):
         except InvalidRequest as error:
             raise Refusal(error) from None
         if found is not None and not (found.value.open_ended and self.plain(places=True)):
-            self.match(Protocol.REST, found.value.offer.method.path)
+            if found.value.open_ended:
+                self.match(Protocol.REST, found.value.offer.method.path)  # `plain` has unmatched it
             if media.startswith("application/grpc"):
                 raise Refusal(not_grpc_here(media))
             return RestResponder(found.value, found.variables)

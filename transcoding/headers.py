@@ -25,9 +25,10 @@ _NOT_FORWARDED = frozenset(
         "connect-accept-encoding",
     }
     | {"connect-content-encoding", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"}
-    | {"sec-websocket-protocol", "user-agent", "x-grpc-web"}
+    | {"sec-websocket-protocol", "x-grpc-web"}
 )
-"""Headers of a request that belong to its connection, its body or its protocol."""
+"""Headers of a request that belong to its connection, its body or its protocol. `user-agent` is none of them: routes
+and policies see it as they do for native calls, and whoever calls the upstream writes its own."""
 
 _NOT_RETURNED = frozenset(
     {

@@ -64,7 +64,7 @@ def compile_offers(route: Route, schema: SchemaSet) -> RouteOffers:
     transcoding = route.transcoding
     assert transcoding is not None, "only routes that transcode offer anything"
     codec = Codec(schema.pool(), codec_options(transcoding))
-    tables = Tables()
+    tables = Tables(strip_enum_prefix=transcoding.json.strip_enum_prefix)
     unknown = UnknownFields(route.name)
     own = {rule.selector: rule for rule in transcoding.http_rules()}
     offers: list[Offer] = []
@@ -74,8 +74,13 @@ def compile_offers(route: Route, schema: SchemaSet) -> RouteOffers:
         offer = Offer(route.name, transcoding, method, descriptor, codec, unknown)
         offers.append(offer)
         for rule in _rules(descriptor, method, own, rpc_paths=transcoding.rpc_paths):
-            compiled, found = compile_rule(descriptor, rule, tables)
-            rules += [RestRule(binding, offer, tables) for binding in compiled]
+            try:
+                compiled, found = compile_rule(descriptor, rule, tables)
+                rules += [RestRule(binding, offer, tables) for binding in compiled]
+            except RecursionError:
+                # protobuf's own classes are made recursively: some hundred types within each other are too many
+                words = "its messages are nested too deeply to be transcoded; callers of gRPC reach it all the same"
+                found = [Problem(descriptor.full_name, "", "", words)]
             problems += found
     problems += find_conflicts(rule.binding for rule in rules)
     return RouteOffers(route, tuple(offers), tuple(rules), tuple(problems))

@@ -75,9 +75,9 @@ def check_target(target: str) -> None:
 def check_reading(call: Call) -> None:
     """Refuse a path that is another route's as many endpoints read it.
 
-    They merge slashes, decode `%2f` and `%5c`, take a backslash for a slash, and leave out what follows `;` in a segment.
-    `//admin/x` or `/admin%2fx` would be matched by a route for everything and served as `/admin/x`, past the policies of
-    the route for that.
+    They merge slashes, decode `%2f` and `%5c`, take a backslash for a slash, and leave out what follows `;` in a
+    segment. `//admin/x` or `/admin%2fx` would be matched by a route for everything and served as `/admin/x`, past the
+    policies of the route for that.
 
     Args:
         call: The call, matched by its path as it was sent.

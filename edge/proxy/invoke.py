@@ -61,7 +61,7 @@ class GrpcInvoker:
         limit = time_limit(call, *call.upstream.unary_limit, call.started)
         try:
             response, initial, trailing = await connection.unary(call.method)(
-                request, seconds=_handed_on(limit[0]), metadata=metadata
+                request, seconds=_left(call, limit), metadata=metadata
             )
         except grpc.aio.AioRpcError as error:
             raise _failure(call, plan, error, limit) from None
@@ -116,17 +116,16 @@ class GrpcStream:
         self._send: Any = None
         connection, metadata = core.lease(call)
         self._limit = time_limit(call, plan.route.stream_timeout, "route", call.started)
-        self._upstream: Any = connection.stream(call.method)(
-            timeout=_handed_on(self._limit[0]), metadata=WireMetadata(metadata)
-        )
+        seconds = _left(call, self._limit)
+        self._upstream: Any = connection.stream(call.method)(timeout=seconds, metadata=WireMetadata(metadata))
         loop = asyncio.get_running_loop()
         self._idle: IdleTimer | None = None
         if plan.route.stream_idle_timeout is not None:
             self._idle = IdleTimer(loop, plan.route.stream_idle_timeout, self._went_idle)
         self._timer: asyncio.TimerHandle | None = None
-        if self._limit[0] is not None and self._limit[1] != "caller":
+        if seconds is not None and self._limit[1] != "caller":
             # the upstream's side has this limit too, but a caller that does not read holds up what comes from there
-            self._timer = loop.call_later(self._limit[0], self.end, deadline(call, self._limit[1], self._limit[0]))
+            self._timer = loop.call_later(seconds, self.end, _late(call, self._limit))
 
     async def initial(self) -> MetadataPairs:
         """Wait for the initial metadata and return it, after the route's policies.
@@ -244,19 +243,29 @@ class GrpcStream:
         self.end(deadline(self._call, "stream idle", seconds))
 
 
-def _handed_on(seconds: float | None) -> float | None:
-    """Return the seconds an upstream is given.
+def _left(call: Call, limit: tuple[float | None, str]) -> float | None:
+    """Return the seconds an upstream is given: what is left, for the request may have taken long to arrive.
+
+    Args:
+        call: The call.
+        limit: The seconds from its arrival, and who sets the limit.
 
     Raises:
         DeadlineExceeded: there are none left, so that nothing is sent.
     """
-    if seconds is None:
+    if limit[0] is None:
         return None
-    if seconds <= 0:
-        raise DeadlineExceeded(
-            "the caller's deadline had passed before the call was made", metadata={"deadline": "caller"}
-        )
-    return shrunk(seconds)
+    left = limit[0] - (time.monotonic() - call.started)
+    if left <= 0:
+        raise _late(call, limit)
+    return shrunk(left)
+
+
+def _late(call: Call, limit: tuple[float | None, str]) -> DeadlineExceeded:
+    """Return the refusal when a limit has passed."""
+    if limit[0] is None or limit[1] == "caller":
+        return DeadlineExceeded("the caller's deadline has passed", metadata={"deadline": "caller"})
+    return deadline(call, limit[1], limit[0])
 
 
 def _failure(
@@ -269,9 +278,9 @@ def _failure(
         return own
     late = code is grpc.StatusCode.DEADLINE_EXCEEDED and limit[0] is not None
     if late and limit[1] == "caller" and error.details() == _DEADLINE and not error.trailing_metadata():
-        return DeadlineExceeded("the caller's deadline has passed", metadata={"deadline": "caller"})
+        return _late(call, limit)
     if late and limit[1] != "caller" and limit[0] is not None and time.monotonic() - call.started >= limit[0] * 0.99:
-        return deadline(call, limit[1], limit[0])
+        return _late(call, limit)
     status, trailing = split_details(CODES[code], error.details() or "", valid(error.trailing_metadata() or ()))
     return UpstreamError(
         status,

@@ -7,6 +7,7 @@ there is none.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Sequence
 
@@ -96,8 +97,18 @@ class EndpointSocket:
             raise ConnectionLostError(str(error)) from None
 
     async def close(self, code: int, reason: str = "") -> None:
-        """Close with a code."""
-        await self._socket.close(code=code, message=reason.encode()[:123])
+        """Close with a code, and cut the endpoint off that does not answer in time.
+
+        aiohttp's own limit begins anew with each message, and there is none while the endpoint does not read.
+        """
+        connection = self._socket._response.connection
+        transport = None if connection is None else connection.transport
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._socket.close(code=code, message=reason.encode()[:123])
+        except TimeoutError:
+            if transport is not None:
+                transport.abort()
 
 
 class WebSocketClient:

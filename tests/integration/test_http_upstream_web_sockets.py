@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,22 @@ async def test_silence_beyond_the_idle_timeout_closes_both_sides(place: Place) -
     async with asyncio.timeout(WAIT):
         await place.backend.closed.wait()
     assert place.backend.close_code == 1001
+
+
+async def test_a_backend_that_goes_on_talking_after_the_close_is_cut_off(place: Place) -> None:
+    async def talk(backend: web.WebSocketResponse) -> None:
+        with suppress(ConnectionError):
+            while True:
+                await backend.send_bytes(bytes(60_000))
+
+    place.backend.talk = talk
+    async with place.connect("/idle/x") as socket:
+        connection = socket._response.connection
+        assert connection is not None
+        assert connection.transport is not None
+        connection.transport.pause_reading()
+        async with asyncio.timeout(WAIT):
+            await place.backend.closed.wait()
 
 
 async def test_a_message_over_the_limit_of_the_route_closes_both_sides(place: Place) -> None:

@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -158,7 +159,7 @@ def test_the_command_prints_what_a_running_gateway_offers(
     assert answer.json() == made
 
 
-def each_case(shop: Gateway, document: Any, mode: GenerationMode, check: Any) -> Counter[int]:
+def each_case(address: str, document: Any, mode: GenerationMode, check: Any, most: int = 10) -> Counter[int]:
     """Send cases of every operation, hand each answer to `check`, and return the statuses."""
     schema = schemathesis.openapi.from_dict(document)
     statuses: Counter[int] = Counter()
@@ -166,13 +167,13 @@ def each_case(shop: Gateway, document: Any, mode: GenerationMode, check: Any) ->
     for path, verb, _ in operations(document):
         for overrides in ({}, REAL):
             wanted = {name: value for name, value in overrides.items() if f"{{{name}}}" in path}
-            if wanted and verb == "delete":
+            if overrides and (not wanted or verb == "delete"):
                 continue
             strategy = schema[path][verb.upper()].as_strategy(mode, path_parameters=wanted or None)
 
             @seed(7)
             @settings(
-                max_examples=10,
+                max_examples=most,
                 deadline=None,
                 database=None,
                 phases=[Phase.generate],
@@ -180,7 +181,7 @@ def each_case(shop: Gateway, document: Any, mode: GenerationMode, check: Any) ->
             )
             @given(case=strategy)
             def send(case: Case[Any]) -> None:
-                answer = case.call(base_url=f"http://{shop.http}", session=session, timeout=TIMEOUT)
+                answer = case.call(base_url=f"http://{address}", session=session, timeout=TIMEOUT)
                 statuses[answer.status_code] += 1
                 check(case, answer)
 
@@ -188,6 +189,25 @@ def each_case(shop: Gateway, document: Any, mode: GenerationMode, check: Any) ->
             with contextlib.suppress(Unsatisfiable):
                 send()
     return statuses
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_the_gateway_api_keeps_its_document(tmp_path: Path, mode: GenerationMode) -> None:
+    """Its own answers, whatever is sent: what is refused as not available yet (501) is all that may fail."""
+
+    def check(case: Case[Any], answer: Any) -> None:
+        case.validate_response(answer, checks=[one for one in CHECKS if one is not not_a_server_error])
+        assert answer.status_code < 500 or answer.status_code == 501, answer.text
+        if mode is GenerationMode.POSITIVE and refused_here(answer):
+            assert BEYOND_SCHEMAS.search(answer.text), answer.text
+
+    with Gateway("changed", tmp_path) as gateway:
+        made = requests.get(f"http://{gateway.admin_http}/openapi.json", timeout=TIMEOUT).json()
+        for path, verb, found in list(operations(made)):
+            if "application/x-ndjson" in found["responses"]["200"]["content"]:
+                del made["paths"][path][verb]  # they have no end
+        statuses = each_case(gateway.admin_http, made, mode, check, most=3)
+    assert statuses[200 if mode is GenerationMode.POSITIVE else 400] > 5, statuses
 
 
 def test_what_the_document_allows_is_understood(shop: Gateway, document: Any) -> None:
@@ -198,7 +218,7 @@ def test_what_the_document_allows_is_understood(shop: Gateway, document: Any) ->
         if refused_here(answer):
             assert BEYOND_SCHEMAS.search(answer.text), answer.text
 
-    statuses = each_case(shop, document, GenerationMode.POSITIVE, check)
+    statuses = each_case(shop.http, document, GenerationMode.POSITIVE, check)
     assert statuses[200] > 50, statuses
 
 
@@ -235,7 +255,9 @@ def test_what_the_document_forbids_is_refused(shop: Gateway, document: Any) -> N
             assert case.meta is not None
             made = VIOLATION.findall(str(case.meta.phase.data.description))
             wrong = [one for one in made if one not in FREEDOMS and one[0] != "required"]
+            if any(value in ([], {}) for value in (case.query or {}).values()):
+                wrong = [one for one in wrong if one[0] != "additionalProperties"]  # nothing of it is sent
             assert not wrong or has_null(case.body), (wrong, case.query, case.body, answer.text)
 
-    statuses = each_case(shop, document, GenerationMode.NEGATIVE, check)
+    statuses = each_case(shop.http, document, GenerationMode.NEGATIVE, check)
     assert statuses[400] > 50, statuses

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import io
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -63,6 +64,7 @@ def configuration(address: str) -> dict[str, Any]:
             on_host("grpc-only", None),
             on_host("no-rest", {"disabled_protocols": ["REST"]}),
             on_host("timed", {}, timeout="0.2s", stream_timeout="0.3s"),
+            on_host("waiting", {}, timeout="0.4s"),
             on_host("beating", {"streams": {"heartbeat_interval": "0.05s"}}),
             on_host("headers", {}, policies=["policies/headers"]),
             on_host("small", {}, max_request_message_bytes=100, max_response_message_bytes=100),
@@ -286,6 +288,41 @@ async def test_a_deadline_that_has_passed_is_not_tried(http: aiohttp.ClientSessi
     assert (status, found["code"]) == (504, 4)
 
 
+@pytest.mark.parametrize(
+    ("host", "limit", "words"),
+    [("", {"grpc-timeout": "400m"}, "the caller's deadline has passed"), ("waiting", {}, "route timeout of")],
+)
+async def test_the_time_that_a_body_takes_is_not_given_to_the_upstream(
+    http: aiohttp.ClientSession, host: str, limit: dict[str, str], words: str
+) -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'{"title":'
+        await asyncio.sleep(0.25)
+        yield b'"a"}'
+
+    began = time.monotonic()
+    headers = {**JSON, **limit, "x-hang": "1"}
+    status, found, _ = await ask(http, "PUT", "/v1/items/a", host=host, headers=headers, data=slowly())
+    assert (status, found["code"]) == (504, 4)
+    assert words in found["message"]
+    assert time.monotonic() - began < 0.6, "it would be 0.65 s if the upstream got all of 0.4 s"
+
+
+async def test_a_body_that_never_ends_ends_with_the_time_of_the_call(http: aiohttp.ClientSession) -> None:
+    over = asyncio.Event()
+
+    async def never() -> AsyncIterator[bytes]:
+        yield b'{"title":'
+        await over.wait()
+
+    for path, kind in (("/v1/items/a", "application/json"), (f"/{ECHO}/Get", "application/json")):
+        headers = {"content-type": kind, "grpc-timeout": "100m"}
+        verb = "PUT" if path.startswith("/v1") else "POST"
+        async with asyncio.timeout(5), http.request(verb, path, headers=headers, data=never()) as answer:
+            assert answer.status == 504
+    over.set()
+
+
 async def test_large_requests_and_answers_are_refused_with_the_limit(http: aiohttp.ClientSession) -> None:
     status, found, _ = await ask(http, "PUT", "/v1/items/a", host="small", json={"title": "x" * 200})
     assert (status, found["code"]) == (413, 8)
@@ -350,6 +387,8 @@ async def test_how_json_is_written(http: aiohttp.ClientSession) -> None:
     assert body["item"]["title"] == ""
     assert body["update_mask"] == "kind"
     _, body, _ = await ask(http, "PUT", "/v1/items/a", host="stripped", json={"kind": "SMALL"})
+    assert body == {"name": "items/a", "kind": "SMALL"}
+    _, body, _ = await ask(http, "GET", "/v1/items/a?kind=SMALL", host="stripped")
     assert body == {"name": "items/a", "kind": "SMALL"}
 
 

@@ -139,6 +139,14 @@ async def test_conditions_of_places_see_every_header(gateway: Gateway, name: str
     assert found(gateway, "GET", "/a", (name, "that")) == ("routes/other", Protocol.HTTP)
 
 
+async def test_methods_are_told_apart_by_user_agent_as_for_native_calls(gateway: Gateway) -> None:
+    agents = (ValueMatch(name="user-agent", prefix="old/"),)
+    old = RouteMatch(target=GrpcTarget(service=ECHO), headers=agents)
+    publish(gateway, Route(name="routes/old", matches=(old,), action=DirectResponse(code=Code.UNAVAILABLE)))
+    assert found(gateway, "GET", "/v1/items/a", ("user-agent", "new/1"))[0] == "routes/echo"
+    assert found(gateway, "GET", "/v1/items/a", ("user-agent", "old/1"))[0] != "routes/echo"
+
+
 async def test_json_to_a_methods_path_is_connect_where_rest_is_disabled(gateway: Gateway) -> None:
     json = ("content-type", "application/json")
     publish(gateway, rpc_paths=True)

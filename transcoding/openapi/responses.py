@@ -12,7 +12,7 @@ from transcoding.openapi.style import reference
 from transcoding.rest.rule import RestRule
 
 BINARY: Schema = {"type": "string", "contentMediaType": "application/octet-stream"}
-"""The bytes of a HttpBody."""
+"""The bytes of a HttpBody in a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ def success(rule: RestRule, messages: Messages, examples: Examples) -> Schema:
     if rule.response_is_raw:
         return {
             "description": "The data, with a content type of their own.",
-            "content": {"*/*": {"schema": {**BINARY}}},
+            # no schema: those among the answers that are JSON would have to fit it
+            "content": {"*/*": {}},
         }
     field = binding.response_body
     if field is None:

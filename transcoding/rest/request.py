@@ -145,16 +145,19 @@ def _decoder(session: Session) -> BodyDecoder:
 def _check_media(request: HttpRequest) -> None:
     """Refuse a body that does not say it is JSON. One that says nothing is taken for JSON.
 
-    A browser sends forms and plain text across origins without asking (Fetch standard, CORS-safelisted request-header),
-    so that taking those would let any page call.
+    A browser sends forms, plain text and bytes that say nothing across origins without asking (Fetch standard,
+    CORS-safelisted request-header), so that taking those would let any page call. It does say where the page is from.
 
     Raises:
         UnsupportedMedia: it says that it is something else.
     """
     kind = media_type(request)
-    if not kind or kind in _LINES or kind in ("application/json", _TEXT_JSON) or kind.endswith("+json"):
+    if not kind and not request.header("origin"):
         return
+    if kind in _LINES or kind in ("application/json", _TEXT_JSON) or kind.endswith("+json"):
+        return
+    what = f"is `{kind[:100]}`" if kind else "says nothing of its type"
     raise UnsupportedMedia(
-        f"the body is `{kind[:100]}`; send JSON with `content-type: application/json`",
+        f"the body {what}; send JSON with `content-type: application/json`",
         metadata={"contentType": kind[:100]},
     )

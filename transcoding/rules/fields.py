@@ -101,10 +101,15 @@ class Table:
 
 
 class Tables:
-    """The tables of the message types of a schema, shared by all its rules: each type is compiled once."""
+    """The tables of the message types of a schema, shared by all its rules: each type is compiled once.
 
-    def __init__(self) -> None:
+    Args:
+        strip_enum_prefix: Whether enum values are known by their names without the enum's prefix too.
+    """
+
+    def __init__(self, *, strip_enum_prefix: bool = False) -> None:
         self._tables: dict[str, Table] = {}
+        self._strip = strip_enum_prefix
 
     def of(self, message: Descriptor) -> Table:
         """Return the table of a message type and compile all types it leads to."""
@@ -115,7 +120,7 @@ class Tables:
         waiting = [(root, message)]
         while waiting:
             table, descriptor = waiting.pop()
-            for compiled, child in map(_compile, descriptor.fields):
+            for compiled, child in (_compile(each, strip=self._strip) for each in descriptor.fields):
                 table.own[compiled.name] = compiled
                 if child is None:
                     continue
@@ -163,7 +168,7 @@ _TYPE_NAMES: Mapping[int, str] = {
 """The scalar types as a proto file names them."""
 
 
-def _compile(descriptor: FieldDescriptor) -> tuple[Field, Descriptor | None]:
+def _compile(descriptor: FieldDescriptor, *, strip: bool) -> tuple[Field, Descriptor | None]:
     """Return a field, and the message whose table it needs."""
     oneof = descriptor.containing_oneof
     made = Field(
@@ -176,12 +181,12 @@ def _compile(descriptor: FieldDescriptor) -> tuple[Field, Descriptor | None]:
     if message is not None and is_map(descriptor):
         value = message.fields_by_name["value"]
         made.key = reader(message.fields_by_name["key"])
-        made.read = reader(value) if readable(value) else None
+        made.read = reader(value, strip_prefix=strip) if readable(value) else None
         made.fill = filler(value.message_type) if value.message_type is not None else None
         return made, None
     made.repeated = descriptor.is_repeated
     if message is None:
-        made.read = reader(descriptor)
+        made.read = reader(descriptor, strip_prefix=strip)
         return made, None
     if made.repeated:
         return made, None

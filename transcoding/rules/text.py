@@ -15,6 +15,7 @@ from typing import TypeAlias
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from edge.model.hints import did_you_mean
+from transcoding.codec.enums import names_of
 
 Scalar: TypeAlias = bool | int | float | str | bytes
 """A value of a field that is no message."""
@@ -44,14 +45,18 @@ def quoted(text: str) -> str:
     return f"`{shown}`" if shown.isprintable() else ascii(shown)
 
 
-def reader(field: FieldDescriptor) -> Read:
+def reader(field: FieldDescriptor, *, strip_prefix: bool = False) -> Read:
     """Return what reads values of a scalar or enum field.
+
+    Args:
+        field: The field.
+        strip_prefix: Whether enum values are known by their names without the enum's prefix too.
 
     Raises:
         ValueError: the field is a message.
     """
     if field.enum_type is not None:
-        return _enum_reader(field.enum_type)
+        return _enum_reader(field.enum_type, strip_prefix=strip_prefix)
     try:
         return _READERS[field.type]
     except KeyError:
@@ -116,8 +121,9 @@ def _read_string(text: str) -> str:
     return text
 
 
-def _enum_reader(enum: EnumDescriptor) -> Read:
-    names = {name: value.number for name, value in enum.values_by_name.items()}
+def _enum_reader(enum: EnumDescriptor, *, strip_prefix: bool) -> Read:
+    known = names_of(enum, strip_prefix=strip_prefix).numbers
+    names = {name: number for name, number in known.items() if isinstance(name, str)}
     if enum.full_name == "google.protobuf.NullValue":
         names["null"] = 0
     numbers = frozenset(names.values())

@@ -68,6 +68,9 @@ class Cause:
     but: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """By protocol, and `protocol shape` before it: another code and HTTP status."""
 
+    may_lose: bool = False
+    """Whether the message before the end may be lost: gRPC drops what it has not handed out when a connection ends."""
+
     unseen: tuple[str, ...] = ()
     """Protocols whose callers cannot fail so, or do not wait for the gateway to say it."""
 
@@ -86,8 +89,8 @@ class Cause:
         path, rest = (self.path, self.path) if self.path else (f"/{SERVICE}/{shape}", f"/rest/{shape}")
         return Ask(self.case, path, rest, shape, self.do, self.size, self.timeout, self.bad)
 
-    def expected(self, protocol: str, shape: str) -> tuple[int, int]:
-        """Return code and HTTP status for a caller."""
+    def expected(self, protocol: str, shape: str, *, begun: bool) -> tuple[int, int]:
+        """Return code and HTTP status for a caller whose answer has begun or not."""
         for key in (f"{protocol} {shape}", protocol):
             if key in self.but:
                 return self.but[key]
@@ -98,7 +101,7 @@ class Cause:
         if protocol.startswith("websocket"):
             return self.code, self.http if self.before_upgrade else 101
         # 3. whatever else: a true status, unless the answer has begun
-        return self.code, 200 if self.first else self.http
+        return self.code, 200 if begun else self.http
 
 
 def both(name: str, *, do: str, **more: object) -> tuple[Cause, Cause]:
@@ -111,7 +114,16 @@ def both(name: str, *, do: str, **more: object) -> tuple[Cause, Cause]:
 
 CAUSES: tuple[Cause, ...] = (
     *both("upstream-status", do="fail", case="plain", code=CODE, http=409, words=UPSTREAM),
-    *both("upstream-dies", do="die", case="plain", code=14, http=503, words=DIED, reason="UPSTREAM_UNREACHABLE"),
+    *both(
+        "upstream-dies",
+        do="die",
+        case="plain",
+        code=14,
+        http=503,
+        words=DIED,
+        reason="UPSTREAM_UNREACHABLE",
+        may_lose=True,
+    ),
     *both(
         "caller-deadline",
         do="hang",

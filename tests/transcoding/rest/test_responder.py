@@ -29,8 +29,13 @@ RULES: Matcher[RestRule] = Matcher(
 )
 
 
-def talk(verb: str, path: str, play: Play, *, body: Sequence[bytes] = ()) -> Talk:
-    request = HttpRequest(verb, path, (("host", "a"), ("content-type", "application/json")), host="a")
+JSON = (("content-type", "application/json"),)
+
+
+def talk(
+    verb: str, path: str, play: Play, *, body: Sequence[bytes] = (), headers: tuple[tuple[str, str], ...] = JSON
+) -> Talk:
+    request = HttpRequest(verb, path, (("host", "a"), *headers), host="a")
     found = RULES.candidates(verb, path)[0]
     made = Talk(request, RestResponder(found.value, found.variables), play, body=body, protocol=Protocol.REST)
     made.call.method = found.value.offer.method.path
@@ -69,6 +74,22 @@ async def test_null_is_no_message_of_a_stream(body: bytes) -> None:
     finished = await made.run()
     assert (made.exchange.status, finished.code) == (400, Code.INVALID_ARGUMENT)
     assert "null" in json.loads(made.exchange.body)["message"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [((), 200), ((("origin", "https://evil.example.com"),), 415), ((("content-type", "text/plain"),), 415)],
+)
+async def test_a_page_of_anybody_cannot_send_json_that_does_not_say_so(
+    headers: tuple[tuple[str, str], ...], status: int
+) -> None:
+    async def replying(peer: Peer) -> None:
+        await peer.read()
+        await peer.write(b"")
+
+    made = talk("PUT", "/v1/items/a", replying, body=[b"{}"], headers=headers)
+    await made.run()
+    assert made.exchange.status == status
 
 
 @pytest.mark.parametrize("kind", ["a/b\r\nset-cookie: a=b", "a/b\n", "a\0b", "text/日本"])
