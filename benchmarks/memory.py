@@ -201,8 +201,7 @@ async def open_sockets(proxy: Proxy, path: str, count: int) -> None:
         async def echo(socket: aiohttp.ClientWebSocketResponse, number: int) -> None:
             await socket.send_json({"name": f"items/{number}"})
             answer = await socket.receive_str(timeout=20)
-            # the echo service answers unary calls with what it was sent last, whoever sent it
-            if '"items/' not in answer:
+            if f'"items/{number}"' not in answer:
                 raise RuntimeError(f"a WebSocket answers {answer!r}")
 
         async def open_one(number: int) -> aiohttp.ClientWebSocketResponse:
@@ -212,15 +211,12 @@ async def open_sockets(proxy: Proxy, path: str, count: int) -> None:
                     await echo(socket, number)
                 return socket
 
-        async def close_one(socket: aiohttp.ClientWebSocketResponse, number: int) -> None:
-            async with turns:
-                if not streams:
-                    await echo(socket, number)
-                await socket.close()
-
         opened = await asyncio.gather(*(open_one(number) for number in range(count)))
         await asyncio.sleep(SOCKETS_QUIET)
-        await asyncio.gather(*(close_one(socket, number) for number, socket in enumerate(opened)))
+        for number, socket in enumerate(opened):
+            if not streams:
+                await echo(socket, number)  # one by one: the service keeps the latest unary request only
+            await socket.close()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from google.protobuf import descriptor_pb2, json_format
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.message import Message
 
+from benchmarks import envoy
 from benchmarks.processes import HERE, Proxy, edge, free_port, pin, running
 from benchmarks.rounds import Costs
 
@@ -30,7 +31,7 @@ sys.path.insert(0, str(HERE.parent / "examples" / "bookstore"))
 from bookstore.v1 import bookstore_pb2
 
 SERVICE = "bookstore.v1.BookstoreService"
-EDGE, NAIVE, ENVOY = "edge", "naive bridge", "Envoy"
+EDGE, NAIVE, ENVOY = "edge", "naive bridge", envoy.NAME
 
 CONNECTIONS = 4
 """Connections of the load, with one request at a time on each, as HTTP/1.1 has it."""
@@ -122,8 +123,8 @@ def run(rounds: int, count: int) -> list[Row]:
         (folder / "bookstore.binpb").write_bytes(descriptors())
         upstream = stack.enter_context(bookstore(folder))
         proxies = [stack.enter_context(naive(upstream)), stack.enter_context(gateway(upstream, folder))]
-        if envoy_path() is not None:
-            proxies.append(stack.enter_context(envoy(upstream, folder)))
+        if envoy.envoy_path() is not None:
+            proxies.append(stack.enter_context(envoy.envoy(upstream, folder, folder / "bookstore.binpb", SERVICE)))
         rows = []
         for what, request in REQUESTS.items():
             for proxy in proxies:
@@ -248,78 +249,3 @@ def gateway(upstream: int, folder: Path) -> Iterator[Proxy]:
     }
     with edge(configured, folder, listener="http") as proxy:
         yield proxy
-
-
-def envoy_path() -> str | None:
-    """Return the program, or None when it is not installed."""
-    beside = Path(sys.executable).parent / "envoy"
-    return str(beside) if beside.exists() else shutil.which("envoy")
-
-
-@contextlib.contextmanager
-def envoy(upstream: int, folder: Path) -> Iterator[Proxy]:
-    """Run Envoy with one worker and its transcoder for the bookstore."""
-    program = envoy_path()
-    assert program is not None, "it is installed"
-    port = free_port()
-    file = folder / "envoy.json"
-    file.write_text(json.dumps(envoy_configuration(port, upstream, folder / "bookstore.binpb")))
-    command = [program, "-c", str(file), "--use-dynamic-base-id", "--concurrency", "1", "-l", "error"]
-    with running(command, port, measured=True) as process:
-        yield Proxy(ENVOY, port, psutil.Process(process.pid))
-
-
-def envoy_configuration(port: int, upstream: int, schema: Path) -> Mapping[str, object]:
-    """Return Envoy's bootstrap."""
-    extensions = "type.googleapis.com/envoy.extensions"
-    transcoder = {
-        "@type": f"{extensions}.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder",
-        "proto_descriptor": str(schema),
-        "services": [SERVICE],
-    }
-    routes = [
-        {"match": {"path": "/hello"}, "direct_response": {"status": 200, "body": {"inline_string": "{}"}}},
-        {
-            "match": {"prefix": "/"},
-            "route": {"cluster": "bookstore", "timeout": "5s"},
-            # nghttpd does not say that it answers gRPC, and Envoy transcodes nothing else
-            "response_headers_to_add": [{"header": {"key": "content-type", "value": "application/grpc"}}],
-        },
-    ]
-    manager = {
-        "@type": f"{extensions}.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "rest",
-        "codec_type": "HTTP1",
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
-        "http_filters": [
-            {"name": "envoy.filters.http.grpc_json_transcoder", "typed_config": transcoder},
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": {"@type": f"{extensions}.filters.http.router.v3.Router"},
-            },
-        ],
-    }
-    http2 = {
-        "@type": f"{extensions}.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {"http2_protocol_options": {}},
-    }
-    cluster = {
-        "name": "bookstore",
-        "type": "STATIC",
-        "typed_extension_protocol_options": {f"{extensions[20:]}.upstreams.http.v3.HttpProtocolOptions": http2},
-        "load_assignment": {
-            "cluster_name": "bookstore",
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(upstream)}}]}],
-        },
-    }
-    listener = {
-        "address": _address(port),
-        "filter_chains": [
-            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
-        ],
-    }
-    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
-
-
-def _address(port: int) -> Mapping[str, object]:
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}

@@ -119,3 +119,5 @@ async def _first(
         if not reading.done():
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
+        elif not reading.cancelled():
+            reading.exception()  # looked at, also when whoever waits was cancelled: asyncio logs what nobody looks at

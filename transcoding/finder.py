@@ -184,10 +184,11 @@ class Finder(Matching):
         offer = self.rpc(Protocol.WEB_SOCKET)
         template: BoundRequest | None = None
         if offer is None and (found := self._socket_rule(rules)) is not None:
-            if found.value.open_ended and self.plain(places=True):
-                return PlainResponder(self._passthrough)
             offer = found.value.offer
-            self.match(Protocol.WEB_SOCKET, offer.method.path)
+            if found.value.open_ended:
+                if self.plain(places=True):
+                    return PlainResponder(self._passthrough)
+                self.match(Protocol.WEB_SOCKET, offer.method.path)  # `plain` has unmatched it
             template = BoundRequest(found.value, found.variables, request.query)
         if offer is None:
             if self.plain():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edge.model.call import Protocol
 from edge.model.errors import GatewayError, InvalidRequest
 from edge.model.finding import HttpFinding
 from edge.model.http import HeaderPairs, HttpExchange, HttpRequest
@@ -63,7 +64,8 @@ class Transcoder:
         try:
             call.deadline = caller_deadline(finder.head)
         except InvalidRequest as error:
-            refusal = refusal or error
+            if call.protocol is not Protocol.HTTP:  # what an HTTP upstream takes such a header for is its own affair
+                refusal = refusal or error
         if refusal is not None:
             await session.refuse(responder, refusal)
         else:

@@ -182,10 +182,14 @@ def answer_headers(plan: RoutePlan, received: HeaderPairs, added: HeaderPairs) -
         plan: The route.
         received: What the endpoint sent.
         added: What the gateway says besides. It replaces what the endpoint said by the same name; `vary` is added to.
+            Of CORS only the gateway speaks where the route has a policy for it.
     """
     dropped = HOP_BY_HOP | _listed(",".join(value for name, value in received if name == "connection"))
     dropped |= {name for name, _ in added if name != "vary"}
     headers = [pair for pair in received if pair[0] not in dropped]
+    if plan.cors is not None:
+        # else an endpoint could allow an origin, or credentials, that the policy does not
+        headers = [pair for pair in headers if not pair[0].startswith("access-control-")]
     if plan.response_changes:
         # where the body ends is the endpoint's to say
         length = [pair for pair in headers if pair[0] == "content-length"]

@@ -18,7 +18,8 @@ EXPECT_SECONDS = 1.0
 """How long `expect: 100-continue` waits for the endpoint's 100; then the body is sent (RFC 9110 section 10.1.1)."""
 
 _AT_ONCE = 64 * 1024
-"""The largest body, in bytes, that is handed over whole when it came along with the head."""
+"""The largest body, in bytes, that is handed over whole when it came along with the head, and the most that small
+chunks are joined to."""
 
 
 class NoAnswerError(ConnectionError):
@@ -192,7 +193,16 @@ class HttpAnswer:
             else:
                 self._parser.feed_eof(orderly=self._connection.ended)
             self._settle()
-        return self._pieces.popleft()
+        pieces = self._pieces
+        first = pieces.popleft()
+        size = len(first)
+        if not pieces or size + len(pieces[0]) > _AT_ONCE:
+            return first
+        # small chunks that came at once go on as one: each would cost a write, and nobody else gets a turn meanwhile
+        joined = [first]
+        while pieces and (size := size + len(pieces[0])) <= _AT_ONCE:
+            joined.append(pieces.popleft())
+        return b"".join(joined)
 
     def close(self) -> None:
         """End it: what is not whole by now takes the connection with it. A second time does nothing."""

@@ -6,6 +6,7 @@ metadata; the callers of `matrix/callers.py` refuse what is not well-formed.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -29,22 +30,55 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tup
         yield found
 
 
+def cells_of(cause: Cause) -> Iterator[tuple[Caller, str]]:
+    """Yield the protocols and shapes of calls that can fail so."""
+    for caller in CALLERS:
+        if caller.name not in cause.unseen:
+            yield from ((caller, shape) for shape in caller.shapes if shape in cause.shapes)
+
+
 def cells() -> Iterator[object]:
     """Yield each cell; its name is its coordinates."""
     for cause in CAUSES:
-        for caller in CALLERS:
-            if caller.name in cause.unseen:
-                continue
-            for shape in caller.shapes:
-                if shape in cause.shapes:
-                    yield pytest.param(cause, caller, shape, id=f"{cause.name}-{caller.name}-{shape}")
+        for caller, shape in cells_of(cause):
+            yield pytest.param(cause, caller, shape, id=f"{cause.name}-{caller.name}-{shape}")
+
+
+class Calls:
+    """Makes the calls; those that wait for a time limit wait together.
+
+    Args:
+        addresses: The ports of the gateway.
+    """
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self._together: dict[str, dict[tuple[str, str], asyncio.Task[Outcome]]] = {}
+
+    async def make(self, cause: Cause, caller: Caller, shape: str) -> Outcome:
+        """Return what comes of one call."""
+        if not cause.waits:
+            return await caller.call(self._addresses, cause.ask(shape))
+        if cause.name not in self._together:
+            self._together[cause.name] = {
+                (each.name, kind): asyncio.ensure_future(  # noqa: TID251 -- kept, and waited for by a test each
+                    each.call(self._addresses, cause.ask(kind))
+                )
+                for each, kind in cells_of(cause)
+            }
+            await asyncio.wait(self._together[cause.name].values())
+        return await self._together[cause.name][caller.name, shape]
+
+
+@pytest.fixture(scope="module")
+def calls(running: tuple[Gateway, Addresses]) -> Calls:
+    """The calls."""
+    return Calls(running[1])
 
 
 @pytest.mark.parametrize(("cause", "caller", "shape"), list(cells()))
-async def test_an_error_in_the_callers_protocol(
-    running: tuple[Gateway, Addresses], cause: Cause, caller: Caller, shape: str
-) -> None:
-    outcome = await caller.call(running[1], cause.ask(shape))
+async def test_an_error_in_the_callers_protocol(calls: Calls, cause: Cause, caller: Caller, shape: str) -> None:
+    outcome = await calls.make(cause, caller, shape)
     lost = cause.may_lose and not outcome.messages
     assert outcome.messages == ([] if lost else cause.messages)
     begun = cause.first and not lost

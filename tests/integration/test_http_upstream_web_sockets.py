@@ -268,6 +268,7 @@ async def test_a_backend_that_goes_on_talking_after_the_close_is_cut_off(place: 
         connection.transport.pause_reading()
         async with asyncio.timeout(WAIT):
             await place.backend.closed.wait()
+        connection.transport.abort()
 
 
 async def test_a_message_over_the_limit_of_the_route_closes_both_sides(place: Place) -> None:

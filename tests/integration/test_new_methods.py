@@ -73,7 +73,11 @@ async def test_a_method_added_to_a_running_backend_is_reached_without_touching_t
     gateway: Gateway, shop: ShopServer
 ) -> None:
     message = {"id": "a"}
-    assert await post(gateway, "/v1/shop:get", message) == (200, message)
+
+    async def served() -> bool:
+        return await post(gateway, "/v1/shop:get", message) == (200, message)
+
+    await eventually(served, within=20, what="POST /v1/shop:get")
     status, error = await post(gateway, "/v1/shop:buy", message)
     assert (status, error["code"]) == (404, 12)
     before = gateway.file.read_bytes(), gateway.starts

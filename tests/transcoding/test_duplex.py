@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -11,7 +12,7 @@ import pytest
 from edge.model.errors import NoHealthyEndpoint, TranscodingFailed
 from edge.model.http import CallerGoneError
 from edge.model.invoke import UpstreamStream
-from transcoding.duplex import RequestPump, Source
+from transcoding.duplex import RequestPump, Source, relay_answers
 
 
 class Sink:
@@ -150,3 +151,33 @@ async def test_a_failure_while_the_block_ends_is_nobodys() -> None:
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
+
+
+async def test_an_end_that_comes_together_with_a_cancellation_is_not_logged_as_forgotten() -> None:
+    ended = asyncio.Event()
+
+    class Failing:
+        async def initial(self) -> tuple[()]:
+            return ()
+
+        async def receive(self) -> bytes | None:
+            await ended.wait()
+            raise NoHealthyEndpoint("nobody")
+
+    async def unused(_: object) -> None:
+        raise AssertionError("there is nothing to send")
+
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    relaying = asyncio.ensure_future(  # noqa: TID251 -- the test owns it
+        relay_answers(cast(UpstreamStream, Failing()), unused, unused)
+    )
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    ended.set()
+    relaying.cancel()
+    await asyncio.wait((relaying,))
+    assert relaying.cancelled()
+    del relaying
+    gc.collect()
+    assert complaints == []

@@ -139,6 +139,13 @@ async def test_conditions_of_places_see_every_header(gateway: Gateway, name: str
     assert found(gateway, "GET", "/a", (name, "that")) == ("routes/other", Protocol.HTTP)
 
 
+async def test_a_timeout_that_is_none_is_refused_but_for_those_who_may_mean_something_else(gateway: Gateway) -> None:
+    publish(gateway, place("page", "/page"))
+    theirs = ("request-timeout", "30s")
+    assert (await answer(gateway, "GET", "/v1/items/a", theirs)).status == 400
+    assert (await answer(gateway, "GET", "/page", theirs)).status == 200
+
+
 async def test_methods_are_told_apart_by_user_agent_as_for_native_calls(gateway: Gateway) -> None:
     agents = (ValueMatch(name="user-agent", prefix="old/"),)
     old = RouteMatch(target=GrpcTarget(service=ECHO), headers=agents)

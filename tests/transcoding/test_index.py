@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -15,8 +16,9 @@ from edge.model.watch import Watch
 from edge.tasks import Tasks
 from tests.support.echo import ECHO, echo_files
 from tests.support.shop import SHOP, shop_file
-from transcoding.index import IndexKeeper
-from transcoding.offers import check_offers
+from transcoding.index import Index, IndexKeeper
+from transcoding.offers import RouteOffers, check_offers
+from transcoding.rest import RestRule
 
 FILES = echo_files()
 
@@ -158,3 +160,13 @@ def test_rules_for_a_schema_that_is_configured_are_checked_as_a_whole() -> None:
     assert any(f"did you mean `{ECHO}.Plain`?" in line for line in words)
     assert any("takes the same paths" in line for line in words)
     assert len(words) == 2
+
+
+def test_a_path_is_compared_with_so_many_templates_however_many_routes_there_are() -> None:
+    def offered(path: str) -> RouteOffers:
+        rule = SimpleNamespace(binding=SimpleNamespace(template=path))
+        return RouteOffers(route(), (), (cast(RestRule, rule),), ())
+
+    many = {f"routes/{number}": (offered(f"/{number}"),) for number in range(300)}
+    assert Index(routes={"routes/shelves": (offered("/shelves"),), **many}).nearest("/shelfes") == "/shelves"
+    assert Index(routes={**many, "routes/shelves": (offered("/shelves"),)}).nearest("/shelfes") == ""

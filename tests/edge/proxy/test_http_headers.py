@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edge.model.call import Call, MetadataPairs
-from edge.model.config import DirectResponse, HeaderChange, Route
+from edge.model.config import CorsPolicy, DirectResponse, HeaderChange, Route
 from edge.model.errors import InvalidRequest, MetadataTooLarge
 from edge.model.http import HttpRequest
 from edge.model.snapshot import RoutePlan
@@ -112,6 +114,14 @@ def test_what_the_gateway_says_replaces_what_the_endpoint_says_but_for_vary() ->
     received = [("access-control-allow-origin", "*"), ("vary", "accept"), ("x", "1")]
     added = [("access-control-allow-origin", "https://a.example"), ("vary", "origin")]
     assert answer_headers(plan(), received, added) == [("vary", "accept"), ("x", "1"), *added]
+
+
+def test_an_endpoint_says_nothing_of_cors_where_a_policy_does() -> None:
+    received = [("access-control-allow-origin", "*"), ("access-control-allow-credentials", "true"), ("x", "1")]
+    added = [("vary", "Origin")]  # what a policy says to an origin that it does not allow
+    ruled = replace(plan(), cors=CorsPolicy(allow_origins=("https://a.example",)))
+    assert answer_headers(ruled, received, added) == [("x", "1"), *added]
+    assert answer_headers(plan(), received, ()) == received
 
 
 def test_policies_change_answers_but_not_where_they_end() -> None:

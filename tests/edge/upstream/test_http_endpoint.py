@@ -131,6 +131,7 @@ def answers(data: bytes) -> Callable[[Request], Awaitable[None]]:
         b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nkeep-alive: timeout=1\r\ncontent-length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nunasked",
+        b"HTTP/1.1 204 No\r\ncontent-length: 7\r\n\r\n",
     ],
 )
 async def test_a_connection_that_will_not_stay_is_not_kept(data: bytes) -> None:
@@ -149,6 +150,14 @@ async def test_an_answer_that_is_not_read_to_its_end_takes_the_connection_with_i
         answer.close()
         async with asyncio.timeout(WAIT):
             await backend.lost.wait()
+
+
+async def test_small_chunks_that_came_at_once_are_one_piece() -> None:
+    async with HttpBackend() as backend, watched(backend.address) as found:
+        backend.answer = answers(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 100)
+        answer = await found.get()
+        assert await answer.read() == b"x" * 100
+        answer.close()
 
 
 async def test_requests_at_the_same_time_have_connections_of_their_own_which_are_kept() -> None:

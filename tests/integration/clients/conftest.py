@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -56,7 +59,21 @@ def public(folder: Path, bookstore: Bookstore, probes: tuple[Probe, Probe]) -> I
     }
     with Gateway("public-gateway", folder, configuration) as gateway:
         learn(gateway.admin, BOOKSTORE, PROBE_SERVICE.full_name)
+        wait_offered(gateway, "/v1/shelves")
         yield gateway
+
+
+def wait_offered(gateway: Gateway, path: str, within: float = 20) -> None:
+    """Wait until a path answers: what was learnt is compiled a moment later."""
+    end = time.monotonic() + within
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"http://{gateway.http}{path}", timeout=within):
+                return
+        except urllib.error.HTTPError as error:
+            error.close()
+            time.sleep(0.02)
+    raise AssertionError(f"{path} is not served within {within:g} s")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.integration.clients.conftest import BOOKSTORE
+from tests.integration.clients.conftest import BOOKSTORE, wait_offered
 from tests.support.echo import ECHO, EchoServer
 from tests.support.gateway import Admin, Gateway, backend
 
@@ -67,6 +67,7 @@ async def echo(public: Gateway) -> AsyncIterator[EchoServer]:
         ),
     ):
         await admin.knows(ECHO)
+        await asyncio.to_thread(wait_offered, public, "/v1/items/a")
         yield server
     await admin.channel.close()
 

@@ -75,6 +75,11 @@ class Cause:
     """Protocols whose callers cannot fail so, or do not wait for the gateway to say it."""
 
     @property
+    def waits(self) -> bool:
+        """Whether the call fails because of a time limit."""
+        return self.code == 4
+
+    @property
     def first(self) -> bool:
         """Whether a message comes before the end."""
         return self.do.endswith("-after-one")

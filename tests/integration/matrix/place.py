@@ -18,7 +18,7 @@ from tests.support.processes import free_port
 from tests.support.raw_peer import RawServer
 
 SERVICE = "matrix.v1.Matrix"
-SECONDS = 0.15
+SECONDS = 1.5
 """The time limit of the route `late`, and of callers."""
 BYTES = 1000
 """The size limit of the route `small`."""
