@@ -66,6 +66,10 @@ class Index:
         return found[0] if found else ""
 
 
+_AT_ONCE = 200
+"""The most methods that are compiled at once when a schema was learnt, in some twenty milliseconds. Whoever hears of
+it, by health or reflection, can then call its methods."""
+
 _Key = tuple[str, str]
 """The name of a route and the hash of a schema."""
 
@@ -103,7 +107,7 @@ class IndexKeeper:
             return
         wanted = _wanted(snapshot)
         missing = self._missing(wanted)
-        if missing:
+        if sum(len(schema.methods) for _, schema in missing.values()) > _AT_ONCE:
             self._busy = True
             self._spawn(self._compile(missing), name="compile transcoding rules")
         else:
@@ -120,7 +124,7 @@ class IndexKeeper:
         return {
             key: (route, schema)
             for key, (route, schema) in wanted.items()
-            if (kept := self._kept.get(key)) is None or kept.route != route
+            if (kept := self._kept.get(key)) is None or not _offers_the_same(kept.route, route)
         }
 
     def _swap(self, snapshot: Snapshot, wanted: _Wanted) -> None:
@@ -132,6 +136,11 @@ class IndexKeeper:
         for problem in sorted(problems - self._told):
             _log.warning("%s", problem)
         self._told = problems
+
+
+def _offers_the_same(one: Route, other: Route) -> bool:
+    """Whether two versions of a route offer the same methods in the same way, whatever else became of it."""
+    return one.transcoding == other.transcoding and one.matches == other.matches
 
 
 def _schemas(snapshot: Snapshot) -> tuple[str, ...]:

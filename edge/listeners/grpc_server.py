@@ -9,6 +9,9 @@ import grpc.aio
 
 from edge.model.settings import Limits
 
+STREAM_WINDOW = 512 * 1024
+"""The bytes that a caller may send ahead on a stream, so the most that an upstream that does not read makes us hold."""
+
 
 class ListenError(Exception):
     """An address could not be bound; the text says which and why."""
@@ -33,6 +36,9 @@ class GrpcServer:
             ("grpc.max_metadata_size", limits.max_metadata_bytes),
             ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),
             ("grpc.max_concurrent_streams", limits.max_concurrent_streams),
+            # grpc would open the windows as it sees fit, to several MB for each stream whose upstream does not read
+            ("grpc.http2.bdp_probe", 0),
+            ("grpc.http2.lookahead_bytes", STREAM_WINDOW),
             # it refuses streams below max_concurrent_streams when many come at once
             ("grpc.http.overload_protection", 0),
             # a second gateway on the same port is a mistake that would go unseen

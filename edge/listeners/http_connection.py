@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMethod, InvalidURLError, LineTooLong
 
 from edge.listeners.http_exchange import Http1Exchange
-from edge.listeners.http_head import encode_head, error_body
+from edge.listeners.http_head import encode_head, error_body, peer_words
 from edge.model.settings import Limits
 from edge.tasks import Tasks
 
@@ -100,6 +100,11 @@ class Connection(web.RequestHandler):
         return self._loop
 
     @property
+    def stall_timeout(self) -> float:
+        """Seconds a caller may take for what is waited for."""
+        return self._limits.stall_timeout
+
+    @property
     def closes(self) -> bool:
         """Whether the connection is to end with the answer under way."""
         if self.front.draining:
@@ -114,7 +119,7 @@ class Connection(web.RequestHandler):
         # uvloop's transports are no subclass
         self._wire = cast("asyncio.Transport", transport)
         self._born = self.arrived = time.monotonic()
-        self.peer = _peer(transport.get_extra_info("peername"))
+        self.peer = peer_words(transport.get_extra_info("peername"))
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -168,13 +173,18 @@ class Connection(web.RequestHandler):
     # === called by the front ===
 
     async def drain(self) -> None:
-        """Wait while the caller does not read.
+        """Wait while the caller does not read, but not for ever.
 
         Raises:
-            ConnectionError: the connection is lost.
+            ConnectionError: the connection is lost, or the caller was given up.
         """
         if self.writing_paused:
-            await self._drain_helper()
+            try:
+                async with asyncio.timeout(self._limits.stall_timeout):
+                    await self._drain_helper()
+            except TimeoutError:
+                self.cut()
+                raise ConnectionAbortedError("the caller does not read") from None
 
     async def part(self) -> None:
         """End the connection of a caller that may still be sending.
@@ -299,14 +309,3 @@ class Connection(web.RequestHandler):
             transport.abort()
         else:
             self._watch(transport)
-
-
-def _peer(name: object) -> str:
-    if not isinstance(name, tuple) or len(name) < 2:
-        return "unix:"
-    host, port = name[0], name[1]
-    if ":" not in host:
-        return f"ipv4:{host}:{port}"
-    if host.startswith("::ffff:") and "." in host:
-        return f"ipv4:{host[7:]}:{port}"
-    return f"ipv6:[{host}]:{port}"

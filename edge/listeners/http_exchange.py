@@ -217,7 +217,7 @@ class Http1Exchange(RequestSide):
         elif self.started:
             self.abort()
         elif self.broken:
-            self.refuse(400, self.broken)
+            self.refuse(self.broken_status, self.broken)
         elif (transport := self._connection.transport) is None or transport.is_closing():
             self.abort()  # there is nobody left to answer
         else:

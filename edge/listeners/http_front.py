@@ -100,7 +100,7 @@ class Front(web.Server):
         except CallerGoneError:
             # the handler need not catch it, there is nobody to answer; unless it was the framing that broke
             if exchange.broken and not exchange.started:
-                exchange.refuse(400, exchange.broken)
+                exchange.refuse(exchange.broken_status, exchange.broken)
             else:
                 exchange.abort()
         except Exception:

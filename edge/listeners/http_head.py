@@ -121,3 +121,15 @@ def _origin_form(rest: str) -> tuple[str, str]:
     end = next((at for at, sign in enumerate(rest) if sign in "/?#"), len(rest))
     authority, target = rest[:end].rpartition("@")[2], rest[end:]
     return authority, target if target[:1] == "/" else f"/{target}"
+
+
+def peer_words(name: object) -> str:
+    """Return the other side of a socket in grpc's words, given its `peername`."""
+    if not isinstance(name, tuple) or len(name) < 2:
+        return "unix:"
+    host, port = name[0], name[1]
+    if ":" not in host:
+        return f"ipv4:{host}:{port}"
+    if host.startswith("::ffff:") and "." in host:
+        return f"ipv4:{host[7:]}:{port}"
+    return f"ipv6:[{host}]:{port}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _VERSIONS = ((1, 0), (1, 1))
 
-_HOST = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[\w.:~%-]+\])(?::[0-9]*)?", re.ASCII)
+_HOST = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[\w.~%-]*:[\w.:~%-]*\])(?::[0-9]*)?", re.ASCII)
 """RFC 3986 section 3.2.2. Whatever else stands here, whoever reads it later may take for a path or for two hosts."""
 
 
@@ -35,6 +36,7 @@ class RequestSide:
         "_payload",
         "_should_close",
         "broken",
+        "broken_status",
         "fault",
         "head_bytes",
         "request",
@@ -51,6 +53,8 @@ class RequestSide:
         """Whether the head of the answer has been sent; then no other can be."""
         self.broken: str = ""
         """What was wrong with the framing of the body, or the empty text."""
+        self.broken_status: int = 400
+        """The HTTP status that says so."""
         self.fault: tuple[int, str] = (0, "")
         """The HTTP status and the reason when the head asks for what is not spoken here, or 0."""
         usual = message.version in _VERSIONS and message.path[:1] == "/" and not message.chunked
@@ -67,8 +71,20 @@ class RequestSide:
         """Whether some of the body is still to come."""
         return not self._payload.is_eof()
 
-    async def read(self) -> bytes:
+    async def read(self, *, waits: bool = True) -> bytes:
         """Return the next piece of the body, or nothing at its end. See `HttpExchange`."""
+        if waits:
+            return await self._read()
+        try:
+            async with asyncio.timeout(self._connection.stall_timeout):
+                return await self._read()
+        except TimeoutError:
+            why = f"the body stopped coming for {self._connection.stall_timeout:g} s (server.limits.stall_timeout)"
+            self.broken_status = 408
+            self.break_framing(why)
+            raise CallerGoneError(why) from None
+
+    async def _read(self) -> bytes:
         payload = self._payload
         if self._continue:
             self._continue = False
@@ -91,7 +107,8 @@ class RequestSide:
             raise BodyTooLargeError
         pieces = []
         size = 0
-        while piece := await self.read():
+        waits = self._payload.is_eof() and not self._continue  # then all of it is there
+        while piece := await self.read(waits=waits):
             size += len(piece)
             if size > limit:
                 raise BodyTooLargeError

@@ -127,11 +127,15 @@ class HttpExchange(Protocol):
         """Whether the head of the answer has been sent; then no other can be."""
         ...
 
-    async def read(self) -> bytes:
+    async def read(self, *, waits: bool = True) -> bytes:
         """Return the next piece of the body, or nothing at its end.
 
+        Args:
+            waits: Whether the caller may take its time, as one does in a stream of requests. Otherwise it is given up
+                after `server.limits.stall_timeout`.
+
         Raises:
-            CallerGoneError: the body ended before its end.
+            CallerGoneError: the body ended before its end, or the caller was given up.
         """
         ...
 

@@ -53,6 +53,9 @@ class Limits:
     connection_grace: float = 30.0
     """Seconds calls have to finish on a connection that was asked to end."""
 
+    stall_timeout: float = 60.0
+    """Seconds an HTTP caller may neither read what is ready for it nor send what is waited for."""
+
     @property
     def message_ceiling(self) -> int:
         """The largest message a proxying engine takes in before the proxy checks it, in bytes.

@@ -175,7 +175,7 @@ def _body(exchange: HttpExchange, call: Call, plan: RoutePlan) -> RequestBody | 
         raise _too_large(plan, length)
 
     async def read() -> bytes:
-        piece = await exchange.read()
+        piece = await exchange.read(waits=False)
         call.request_bytes += len(piece)
         if limit and call.request_bytes > limit:
             raise _too_large(plan, None)

@@ -54,7 +54,7 @@ def normal_host(host: str) -> str:
             host = host[1:].partition("]")[0]
         elif host.count(":") == 1:  # more are an IPv6 address without brackets
             host = host.partition(":")[0]
-    return host.removesuffix(".").lower()
+    return host.rstrip(".").lower()
 
 
 def parse_host(text: str) -> HostPattern:

@@ -28,6 +28,10 @@ _log = logging.getLogger(__name__)
 MAX_KEPT_METHODS = 4096
 """Multicallables kept per connection and shape."""
 
+STREAM_WINDOW = 512 * 1024
+"""The bytes that an endpoint may send ahead on a stream, so the most that a caller who does not read makes us hold. One
+stream carries at most this in a round trip: 50 MB/s at 10 ms. A message larger than it is let in all the same."""
+
 USER_AGENT = f"edge/{__version__}"
 
 _COMPRESSION = {
@@ -232,6 +236,9 @@ def _channel(
         ("grpc.use_local_subchannel_pool", 1),
         ("edge.connection", index),
         ("grpc.service_config_disable_resolution", 1),
+        # grpc would open the windows further as it sees fit, to several MB for each stream whose caller does not read
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", STREAM_WINDOW),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", max(100, round(connection.max_backoff * 1000))),
         # by grpc's naming the least time between attempts, in effect the time one attempt may take

@@ -75,7 +75,7 @@ class MemoryExchange:
     def started(self) -> bool:
         return bool(self.status)
 
-    async def read(self) -> bytes:
+    async def read(self, *, waits: bool = True) -> bytes:
         if self._ended:
             return b""
         piece = await self._pieces.get()

@@ -105,7 +105,7 @@ class MemoryExchange:
     def started(self) -> bool:
         return self.answer is not None or self.accepted.done()
 
-    async def read(self) -> bytes:
+    async def read(self, *, waits: bool = True) -> bytes:
         return b""
 
     async def read_all(self, limit: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -81,12 +82,23 @@ async def test_a_schema_that_is_learnt_is_indexed_without_a_change_of_the_config
     assert kept.verbs("/v1/items/a") == ()
     cluster.schema = SchemaSet.of(FILES, offered=[ECHO])
     kept.changes.set(1)
-    assert kept.verbs("/v1/items/a") == (), "it is compiled off the loop first"
+    assert kept.verbs("/v1/items/a") == ("GET", "HEAD", "PATCH", "PUT"), "who hears of it can call it"
+
+
+async def test_a_large_schema_is_compiled_off_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transcoding.index._AT_ONCE", 3)
+    kept = Kept()
+    cluster = KnownCluster()
+    kept.snapshot.set(configured(cluster, route()))
+    cluster.schema = SchemaSet.of(FILES, offered=[ECHO])
+    kept.changes.set(1)
+    assert kept.verbs("/v1/items/a") == ()
     await kept.settled()
     assert kept.verbs("/v1/items/a") == ("GET", "HEAD", "PATCH", "PUT")
 
 
-async def test_what_is_learnt_while_something_is_compiled_is_not_missed() -> None:
+async def test_what_is_learnt_while_something_is_compiled_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transcoding.index._AT_ONCE", 0)
     kept = Kept()
     cluster = KnownCluster()
     kept.snapshot.set(configured(cluster, route(service="")))
@@ -113,7 +125,7 @@ async def test_what_did_not_change_is_not_compiled_again() -> None:
     kept.snapshot.set(configured(cluster, route("routes/a"), route("routes/b")))
     before = kept.keeper.index.routes
     changed = route("routes/b", transcoding=Transcoding(rpc_paths=True))
-    kept.snapshot.set(configured(cluster, route("routes/a"), changed))
+    kept.snapshot.set(configured(cluster, replace(route("routes/a"), timeout=1.0), changed))
     after = kept.keeper.index.routes
     assert after["routes/a"][0] is before["routes/a"][0]
     assert after["routes/b"][0] is not before["routes/b"][0]

@@ -171,6 +171,7 @@ def _limits(limits: server_pb2.Limits, scope: Scope) -> Limits:
         return checks.seconds(getattr(limits, field), scope.field(field), least=least)
 
     grace = seconds("connection_grace", 0.0)
+    stall = seconds("stall_timeout", 0.1)
     return Limits(
         max_message_bytes=checks.message_size(limits.max_message_bytes, scope.field("max_message_bytes"))
         or default.max_message_bytes,
@@ -180,6 +181,7 @@ def _limits(limits: server_pb2.Limits, scope: Scope) -> Limits:
         max_connection_age=seconds("max_connection_age", 1.0),
         max_connection_idle=seconds("max_connection_idle", 1.0),
         connection_grace=default.connection_grace if grace is None else grace,
+        stall_timeout=default.stall_timeout if stall is None else stall,
     )
 
 

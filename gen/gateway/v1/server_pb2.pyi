@@ -111,7 +111,7 @@ class AdminListener(_message.Message):
     def __init__(self, address: _Optional[str] = ..., tls: _Optional[_Union[ListenerTls, _Mapping]] = ..., disabled: bool = ..., http_address: _Optional[str] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_message_bytes", "max_metadata_bytes", "max_concurrent_streams", "max_concurrent_calls", "max_connections", "max_connection_age", "max_connection_idle", "connection_grace")
+    __slots__ = ("max_message_bytes", "max_metadata_bytes", "max_concurrent_streams", "max_concurrent_calls", "max_connections", "max_connection_age", "max_connection_idle", "connection_grace", "stall_timeout")
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_METADATA_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_CONCURRENT_STREAMS_FIELD_NUMBER: _ClassVar[int]
@@ -120,6 +120,7 @@ class Limits(_message.Message):
     MAX_CONNECTION_AGE_FIELD_NUMBER: _ClassVar[int]
     MAX_CONNECTION_IDLE_FIELD_NUMBER: _ClassVar[int]
     CONNECTION_GRACE_FIELD_NUMBER: _ClassVar[int]
+    STALL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     max_message_bytes: int
     max_metadata_bytes: int
     max_concurrent_streams: int
@@ -128,7 +129,8 @@ class Limits(_message.Message):
     max_connection_age: _duration_pb2.Duration
     max_connection_idle: _duration_pb2.Duration
     connection_grace: _duration_pb2.Duration
-    def __init__(self, max_message_bytes: _Optional[int] = ..., max_metadata_bytes: _Optional[int] = ..., max_concurrent_streams: _Optional[int] = ..., max_concurrent_calls: _Optional[int] = ..., max_connections: _Optional[int] = ..., max_connection_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_connection_idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., connection_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    stall_timeout: _duration_pb2.Duration
+    def __init__(self, max_message_bytes: _Optional[int] = ..., max_metadata_bytes: _Optional[int] = ..., max_concurrent_streams: _Optional[int] = ..., max_concurrent_calls: _Optional[int] = ..., max_connections: _Optional[int] = ..., max_connection_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_connection_idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., connection_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., stall_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class StoreConfig(_message.Message):
     __slots__ = ("memory", "sqlite", "redis")

@@ -51,7 +51,7 @@ READ = {
     "Listener": "name address protocol",
     "AdminListener": "address disabled http_address",
     "Limits": "max_message_bytes max_metadata_bytes max_concurrent_streams max_concurrent_calls max_connection_age "
-    "max_connection_idle connection_grace",
+    "max_connection_idle connection_grace stall_timeout",
     "StoreConfig": "memory",
     "ObservabilityConfig": "log metrics tracing",
     "Log": "level format access",

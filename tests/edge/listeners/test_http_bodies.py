@@ -7,7 +7,7 @@ import json
 import pytest
 
 from edge.model.http import BodyTooLargeError, CallerGoneError, HttpExchange
-from tests.edge.listeners.http_place import Caller, Serve
+from tests.edge.listeners.http_place import WAIT, Caller, Serve
 
 POST = b"POST /up HTTP/1.1\r\nHost: a\r\n"
 GET = b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -219,3 +219,45 @@ async def test_answer_and_body_flow_at_the_same_time(serve: Serve) -> None:
     caller.send(b"0\r\n\r\n")
     with pytest.raises(StopAsyncIteration):
         await anext(pieces)
+
+
+async def test_a_body_that_stops_coming_is_given_up_with_408(serve: Serve) -> None:
+    async def all_of_it(exchange: HttpExchange) -> None:
+        await exchange.read_all(1000)
+
+    place = await serve(all_of_it, stall_timeout=0.2)
+    caller = await place.call(POST + b"content-length: 11\r\n\r\nhello")
+    status, headers, body = await caller.answer()
+    assert status == 408
+    assert b"server.limits.stall_timeout" in body
+    assert headers["connection"] == "close"
+
+
+async def test_a_stream_of_requests_may_be_quiet(serve: Serve) -> None:
+    pieces: list[bytes] = []
+
+    async def stream(exchange: HttpExchange) -> None:
+        while piece := await exchange.read():
+            pieces.append(piece)
+        await exchange.respond(200, [])
+
+    place = await serve(stream, stall_timeout=0.1)
+    caller = await place.call(POST + b"content-length: 10\r\n\r\nhello")
+    await place.handler.begun.wait()
+    await asyncio.sleep(0.3)
+    caller.send(b"world")
+    assert (await caller.answer())[0] == 200
+    assert b"".join(pieces) == b"helloworld"
+
+
+async def test_a_caller_that_does_not_read_is_cut(serve: Serve) -> None:
+    async def pour(exchange: HttpExchange) -> None:
+        await exchange.start(200, [])
+        while True:
+            await exchange.write(bytes(100_000))
+
+    place = await serve(pour, stall_timeout=0.2)
+    await place.call(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    async with asyncio.timeout(WAIT):
+        await place.handler.ended.wait()
+    assert isinstance(place.handler.outcome, CallerGoneError | asyncio.CancelledError)
