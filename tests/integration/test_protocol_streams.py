@@ -322,7 +322,8 @@ async def test_p71_calls_above_the_limit_of_the_upstream_wait(
             metadata = script(sleep(0.05), also=(("x-narrow", "1"),))
 
             async def one() -> grpc.StatusCode:
-                requests = blob() if method == "RunUnary" else each([blob()])
+                # no message: grpc.aio's own client may call a status INTERNAL that comes while it sends one
+                requests = blob() if method == "RunUnary" else each([])
                 call = getattr(stub, method)(requests, metadata=metadata, timeout=30)
                 return await call.code()  # type: ignore[no-any-return]
 
