@@ -323,7 +323,7 @@ async def test_p71_calls_above_the_limit_of_the_upstream_wait(
 
             async def one() -> grpc.StatusCode:
                 # no message: grpc.aio's own client may call a status INTERNAL that comes while it sends one
-                requests = blob() if method == "RunUnary" else each([])
+                requests: Any = blob() if method == "RunUnary" else each([])
                 call = getattr(stub, method)(requests, metadata=metadata, timeout=30)
                 return await call.code()  # type: ignore[no-any-return]
 
