@@ -69,7 +69,7 @@ class Finder(Matching):
         if _has_dot_segment(path):
             hint = "the path has `.` or `..` segments, which are not resolved here; send it without"
             raise Refusal(InvalidRequest.of([Violation("path", hint)]))
-        if request.upgrades:
+        if request.header("upgrade") and request.upgrades:
             return self._web_socket()
         media = media_type(request)
         if media.startswith(_WEB):

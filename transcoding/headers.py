@@ -47,6 +47,12 @@ _NOT_RETURNED = frozenset(
 """Metadata of an answer that would lie about the HTTP message it is in."""
 
 _NAME = re.compile(r"[0-9a-z_.-]+")
+_TEXT, _BINARY, _DROPPED = range(3)
+_KINDS: dict[str, int] = {}
+"""What becomes of a header by its name. Callers choose the names, so that only so many are kept; the others are looked
+at each time."""
+_MAX_KINDS = 1024
+_LONGEST_KEPT = 64
 _TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])")
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _DECIMAL = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,9})?")
@@ -60,18 +66,31 @@ def to_metadata(headers: HeaderPairs) -> list[tuple[str, str | bytes]]:
     is left out too.
     """
     result: list[tuple[str, str | bytes]] = []
-    for name, value in headers:
-        if name in _NOT_FORWARDED or name.startswith(("grpc-", ":")) or not _NAME.fullmatch(name):
-            continue
-        if not name.endswith("-bin"):
-            result.append((name, value))
-            continue
-        for part in value.split(","):
-            try:
-                result.append((name, decode_binary(part.strip())))
-            except ValueError:  # no base64, or not even ASCII
-                continue
+    for pair in headers:
+        name = pair[0]
+        kind = _KINDS.get(name)
+        if kind is None:
+            kind = _kind(name)
+        if kind == _TEXT:
+            result.append(pair)
+        elif kind == _BINARY:
+            for part in pair[1].split(","):
+                try:
+                    result.append((name, decode_binary(part.strip())))
+                except ValueError:  # no base64, or not even ASCII
+                    continue
     return result
+
+
+def _kind(name: str) -> int:
+    """Return what becomes of a header, and keep it."""
+    if name in _NOT_FORWARDED or name.startswith(("grpc-", ":")) or not _NAME.fullmatch(name):
+        kind = _DROPPED
+    else:
+        kind = _BINARY if name.endswith("-bin") else _TEXT
+    if len(name) <= _LONGEST_KEPT and len(_KINDS) < _MAX_KINDS:
+        _KINDS[name] = kind
+    return kind
 
 
 def plain_metadata(headers: HeaderPairs) -> list[tuple[str, str | bytes]]:
@@ -157,7 +176,8 @@ def _malformed(name: str, value: str, form: str) -> InvalidRequest:
 
 def media_type(request: HttpRequest) -> str:
     """Return the content type of a request in lower case, without parameters. Empty when there is none."""
-    return request.header("content-type").partition(";")[0].strip().lower()
+    sent = request.header("content-type")
+    return sent.partition(";")[0].strip().lower() if sent else ""
 
 
 def accepts(request: HttpRequest) -> Iterable[str]:

@@ -43,16 +43,13 @@ class Matching:
 
     def match(self, protocol: Protocol, method: str) -> RoutePlan | None:
         """Match the call as one of a protocol and a method path."""
-        match = self._look_up(protocol, method)
-        if match is None:
-            self.call.plan = None
-            return None
-        return self._take(match)
-
-    def _look_up(self, protocol: Protocol, method: str) -> Match | None:
         call = self.call
         call.protocol, call.method = protocol, method
-        return self.index.snapshot.table.match(call)
+        match = self.index.snapshot.table.match(call)
+        if match is None:
+            call.plan = None
+            return None
+        return self._take(match)
 
     def _take(self, match: Match) -> RoutePlan:
         call = self.call
@@ -65,7 +62,7 @@ class Matching:
         """Return the first rule whose route takes the call, which is matched then."""
         for candidate in candidates:
             offer = candidate.value.offer
-            if protocol in offer.transcoding.disabled:
+            if (disabled := offer.transcoding.disabled) and protocol in disabled:  # an enum is slow to hash
                 continue
             plan = self.match(protocol, offer.method.path)
             if plan is not None and plan.route.name == offer.route:
@@ -75,8 +72,13 @@ class Matching:
 
     def rpc(self, protocol: Protocol) -> Offer | None:
         """Return the method whose path this is, if its route takes the call, which is matched then."""
-        for offer in self.index.methods.get(self.request.path, ()):
-            if protocol in offer.transcoding.disabled:
+        offers = self.index.methods.get(self.request.path)
+        if offers is None:
+            if self.call.plan is not None or self.call.protocol is not Protocol.REST:
+                self.unmatch()
+            return None
+        for offer in offers:
+            if (disabled := offer.transcoding.disabled) and protocol in disabled:
                 continue
             plan = self.match(protocol, offer.method.path)
             if plan is not None and plan.route.name == offer.route:
@@ -100,7 +102,8 @@ class Matching:
             return False
         call = self.call
         metadata, call.metadata = call.metadata, plain_metadata(self.request.headers)  # conditions are on all of them
-        match = self._look_up(Protocol.HTTP, self.request.path)
+        call.protocol, call.method = Protocol.HTTP, self.request.path
+        match = self.index.snapshot.table.match(call)
         if match is not None and _is_plain(match.plan) and (not places or _is_place(match)):
             self._take(match)
             return True

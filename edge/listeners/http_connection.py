@@ -146,7 +146,7 @@ class Connection(web.RequestHandler):
         transport = self.transport
         if transport is not None and not transport.is_reading():
             self._watch(transport)
-        if self._messages:
+        if self.exchange is not None and self._messages:
             self.look_behind()
 
     # === called by aiohttp ===

@@ -65,7 +65,8 @@ class Http1Exchange(RequestSide):
     async def respond(self, status: int, headers: HeaderPairs, body: bytes = b"") -> None:
         """Send a whole answer with its length. See `HttpExchange`."""
         self._respond_now(status, headers, body)
-        await self._drain()
+        if self._connection.writing_paused:  # a coroutine less for nearly every answer
+            await self._drain()
 
     def _respond_now(self, status: int, headers: HeaderPairs, body: bytes, lines: str = "") -> None:
         length: int | str = len(body)

@@ -121,4 +121,4 @@ def _refusal(exchange: Http1Exchange, limits: Limits) -> tuple[int, str]:
         return exchange.fault
     if exchange.head_bytes > (limit := limits.max_metadata_bytes):
         return 431, f"the headers take {exchange.head_bytes} bytes; server.limits.max_metadata_bytes allows {limit}"
-    return handshake_fault(request) if request.upgrades else (0, "")
+    return handshake_fault(request) if request.header("upgrade") and request.upgrades else (0, "")

@@ -7,7 +7,7 @@ import time
 from email.utils import formatdate
 from http import HTTPStatus
 
-from aiohttp.http import RawRequestMessage
+from aiohttp.http import HttpVersion11, RawRequestMessage
 
 from edge.model.http import HeaderPairs, HttpRequest
 from edge.model.status import Code
@@ -20,6 +20,11 @@ FRAMING = frozenset(
 """Headers that belong to the connection or the framing (RFC 9110 section 7.6.1). The front writes them itself."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_NAMES: dict[bytes, str] = {}
+"""Names of headers in lower case, by what was sent. Callers choose them, so that only so many are kept."""
+_MAX_NAMES = 1024
+_LONGEST_NAME = 64
 
 _CODES = {404: Code.NOT_FOUND, 408: Code.DEADLINE_EXCEEDED, 431: Code.RESOURCE_EXHAUSTED, 500: Code.INTERNAL}
 _CODES |= {501: Code.UNIMPLEMENTED, 505: Code.UNIMPLEMENTED}
@@ -56,19 +61,14 @@ def encode_head(status: int, headers: HeaderPairs, framing: str) -> bytes:
     Raises:
         ValueError: a name or a value has a line break or NUL in it, or a character that Latin-1 does not have.
     """
-    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"]
-    dated = False
-    for name, value in headers:
-        if name in FRAMING:
-            continue
-        if name == "date":
-            dated = True
-        lines.append(f"{name}: {value}\r\n")
-    text = "".join(lines)
+    lines = [f"{name}: {value}\r\n" for name, value in headers if name not in FRAMING]
+    text = (_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n") + "".join(lines)
     # one look at the whole is cheaper than one at each value
-    if text.count("\n") != len(lines) or text.count("\r") != len(lines) or "\0" in text:
+    count = len(lines) + 1
+    if text.count("\n") != count or text.count("\r") != count or "\0" in text:
         raise ValueError("a header of an answer has a line break or NUL in it")
-    return f"{text}{'' if dated else _CLOCK.line()}{framing}\r\n".encode("latin-1")
+    date = "" if "\ndate: " in text else _CLOCK.line()
+    return f"{text}{date}{framing}\r\n".encode("latin-1")
 
 
 def error_body(status: int, message: str) -> bytes:
@@ -100,7 +100,7 @@ def read_head(message: RawRequestMessage, peer: str, started: float) -> tuple[Ht
     size = 32 * len(message.raw_headers)
     # the raw pairs: what aiohttp has decoded is not Latin-1
     for raw_name, raw_value in message.raw_headers:
-        name = raw_name.decode("latin-1").lower()
+        name = _NAMES.get(raw_name) or _lower(raw_name)
         value = raw_value.decode("latin-1")
         size += len(name) + len(value)
         headers.append((name, value))
@@ -111,9 +111,17 @@ def read_head(message: RawRequestMessage, peer: str, started: float) -> tuple[Ht
         target = target.encode("utf-8", "surrogateescape").decode("latin-1")
     if target[:1] != "/" and (scheme_end := target.find("://")) > 0:
         host, target = _origin_form(target[scheme_end + 3 :])
-    version = "1.0" if message.version < (1, 1) else "1.1"
+    version = "1.1" if message.version is HttpVersion11 or message.version >= (1, 1) else "1.0"
     request = HttpRequest(message.method, target, headers, host=host, peer=peer, version=version, started=started)
     return request, size
+
+
+def _lower(raw: bytes) -> str:
+    """Return the name of a header in lower case, and keep it."""
+    name = raw.decode("latin-1").lower()
+    if len(raw) <= _LONGEST_NAME and len(_NAMES) < _MAX_NAMES:
+        _NAMES[raw] = name
+    return name
 
 
 def _origin_form(rest: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from aiohttp.http import RawRequestMessage
+from aiohttp.http import HttpVersion11, RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from edge.listeners.http_head import CONTINUE, read_head
@@ -57,7 +57,7 @@ class RequestSide:
         """The HTTP status that says so."""
         self.fault: tuple[int, str] = (0, "")
         """The HTTP status and the reason when the head asks for what is not spoken here, or 0."""
-        usual = message.version in _VERSIONS and message.path[:1] == "/" and not message.chunked
+        usual = message.version is HttpVersion11 and message.path[:1] == "/" and not message.chunked
         if not usual or _HOST.fullmatch(request.host) is None:
             self.fault = _fault(message, request)
         self._connection = connection

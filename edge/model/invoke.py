@@ -8,8 +8,7 @@ settles the call.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
@@ -19,8 +18,7 @@ from edge.model.errors import GatewayError
 from edge.model.status import Code, Detail, Status
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What an upstream answered to a unary call with OK."""
 
     message: bytes

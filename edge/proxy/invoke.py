@@ -58,7 +58,9 @@ class GrpcInvoker:
             raise too_large("request", size, call)
         connection, metadata = self._core.lease(call)
         assert call.upstream is not None, "lease sets it or raises"
-        limit = time_limit(call, *call.upstream.unary_limit, call.started)
+        limit = call.upstream.unary_limit
+        if call.deadline is not None:
+            limit = time_limit(call, *limit, call.started)
         try:
             response, initial, trailing = await connection.unary(call.method)(
                 request, seconds=_left(call, limit), metadata=metadata
@@ -73,7 +75,7 @@ class GrpcInvoker:
         call.first_message = time.monotonic()
         call.response_messages = 1
         call.response_bytes = size
-        return Reply(response, initial_for(plan, initial), valid(trailing))
+        return Reply(response, initial_for(plan, initial), valid(trailing) if trailing else ())
 
     def stream(self, call: Call) -> GrpcStream:
         """Begin a call of any shape.

@@ -128,7 +128,7 @@ def outgoing(call: Call, peer: Peer, limit: int) -> list[tuple[str, str | bytes]
     elif peer.ip or forwarded_for:
         chain = ", ".join(part for part in (forwarded_for, peer.ip) if part)
         result.append(("x-forwarded-for", chain))
-    call.request_id = request_id or f"{getrandbits(128):032x}"
+    call.request_id = request_id or getrandbits(128).to_bytes(16, "big").hex()
     result.append(("x-request-id", call.request_id))
     return result
 

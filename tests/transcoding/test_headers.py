@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from edge.model.errors import InvalidRequest
 from edge.model.http import HttpRequest
 from transcoding.headers import (
+    _KINDS,
     accepts,
     caller_deadline,
     decode_binary,
@@ -38,6 +39,14 @@ def test_metadata_passes_in_its_order_and_what_belongs_to_the_connection_does_no
         ),
     ]
     assert to_metadata(headers) == [("x-a", "1"), ("authorization", "Bearer t"), ("x-a", "2")]
+
+
+def test_names_beyond_those_that_are_remembered_are_told_apart_as_well() -> None:
+    names = [f"x-{number}{end}" for number in range(3000) for end in ("", "-bin", " ")]
+    for _ in range(2):
+        found = to_metadata([(name, "QQ") for name in names])
+        assert found == [(name, b"A" if name.endswith("-bin") else "QQ") for name in names if name[-1] != " "]
+    assert len(_KINDS) <= 1024
 
 
 @pytest.mark.parametrize(

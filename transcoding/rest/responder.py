@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from google.protobuf.message import Message
 
@@ -33,14 +33,15 @@ class RestResponder:
         variables: What the path bound.
     """
 
-    __slots__ = ("_beginning", "_format", "_raw", "_reader", "_rule", "_written")
+    __slots__ = ("_beginning", "_format", "_raw", "_rule", "_variables", "_written")
 
     def __init__(self, rule: RestRule, variables: Mapping[str, str]) -> None:
         self._rule = rule
-        self._reader = RequestReader(rule, variables)
+        self._variables = variables
         self._format: StreamFormat | None = None
         self._raw = False
-        self._beginning = asyncio.Lock()
+        self._beginning: asyncio.Lock | None = None
+        """Held by whoever sends the head of a stream."""
         self._written = False
 
     async def answer(self, session: Session) -> None:
@@ -50,12 +51,19 @@ class RestResponder:
             UpstreamError: the upstream ended the call with another status than OK.
             GatewayError: the gateway refuses it.
         """
-        offer = self._rule.offer
+        rule = self._rule
+        offer = rule.offer
         if not offer.streams:
-            await self._unary(session)
+            if rule.has_body:
+                message = await RequestReader(rule, self._variables).message(session)
+            else:
+                message = rule.message(self._variables, session.exchange.request.query, None)
+            reply = await session.unary(serialize(message))
+            await self._send(session, rule.response(reply.message), reply.initial, reply.trailing)
             return
+        reader = RequestReader(rule, self._variables)
         if not offer.streams_requests:
-            message = await self._reader.message(session)
+            message = await reader.message(session)
             stream = session.open_stream()
             await stream.send(serialize(message))
             await stream.half_close()
@@ -63,7 +71,7 @@ class RestResponder:
             return
         stream = session.open_stream()
         async with (
-            contextlib.aclosing(self._reader.messages(session)) as messages,
+            contextlib.aclosing(reader.messages(session)) as messages,
             RequestPump(stream, lambda: anext(messages, None)),
         ):
             if offer.streams_responses:
@@ -90,12 +98,6 @@ class RestResponder:
             await exchange.write(self._format.error(error_line(ending.status, codec)))
             await exchange.finish()
 
-    async def _unary(self, session: Session) -> None:
-        rule = self._rule
-        message = await self._reader.message(session)
-        reply = await session.unary(serialize(message))
-        await self._send(session, rule.response(reply.message), reply.initial, reply.trailing)
-
     async def _single(self, session: Session, stream: UpstreamStream) -> None:
         """Send the one answer to a stream of requests."""
         message = await stream.receive()
@@ -112,16 +114,17 @@ class RestResponder:
             )
         await self._send(session, self._rule.response(message), initial, stream.trailing)
 
-    async def _send(self, session: Session, message: Message, initial: MetadataPairs, trailing: MetadataPairs) -> None:
+    def _send(
+        self, session: Session, message: Message, initial: MetadataPairs, trailing: MetadataPairs
+    ) -> Awaitable[None]:
         rule = self._rule
         headers: list[tuple[str, str]] = from_metadata(initial) if initial else []
         if trailing:
             headers += from_metadata(trailing, "trailer-")
         if rule.response_is_raw:
             kind, data = rule.raw(message)
-            await session.respond(200, _raw_headers(kind, headers), data)
-        else:
-            await session.respond(200, (JSON, *headers), rule.text(message))
+            return session.respond(200, _raw_headers(kind, headers), data)
+        return session.respond(200, (JSON, *headers), rule.text(message))
 
     async def _stream(self, session: Session, stream: UpstreamStream) -> None:
         """Send a stream. Its head waits for the first message or the status, but not longer than a heartbeat."""
@@ -130,6 +133,7 @@ class RestResponder:
         shape = stream_format(accepts(session.exchange.request))
         interval = rule.offer.transcoding.heartbeat_interval
         self._format = shape
+        self._beginning = asyncio.Lock()
         head_only = session.exchange.request.verb == "HEAD"  # the rest of the stream, however long, is for nobody
         heart = asyncio.get_running_loop().create_task(self._heart(session, stream, interval), name="heartbeat")
         try:
@@ -156,9 +160,11 @@ class RestResponder:
 
     async def _begin(self, session: Session, initial: MetadataPairs, raw_type: str = "") -> None:
         """Send the head of a stream, once: the heart may be at it already."""
-        if session.exchange.started and not self._beginning.locked():
+        beginning = self._beginning
+        assert beginning is not None, "set before anything is sent"
+        if session.exchange.started and not beginning.locked():
             return
-        async with self._beginning:
+        async with beginning:
             if not session.exchange.started:
                 await self._start(session, initial, raw_type)
 

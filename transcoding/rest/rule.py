@@ -84,7 +84,7 @@ class RestRule:
             message = codec.parse_tree(binding.method.input_type, tree, report=self.offer.unknown)
         else:
             message = self._input()
-            if isinstance(body, FieldDescriptor) and tree is not None:
+            if tree is not None and isinstance(body, FieldDescriptor):
                 self._merge_body(message, body, tree)
         self._bind(message, variables, query)
         if self._mask is not None and tree is not None:

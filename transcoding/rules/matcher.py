@@ -15,7 +15,6 @@ then `**`, so what it finds is in order of preference. Decisions where google/ap
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from edge.model.errors import InvalidRequest, Violation
@@ -37,15 +36,16 @@ _NO_TEXT = "\ud800"
 """Begins what stands for a segment with a bad escape: no decoded literal begins with it."""
 
 
-@dataclass(frozen=True, slots=True)
 class Candidate(Generic[T]):
-    """What a verb and a path may mean."""
+    """What a verb and a path may mean. It is made for every request, so it is a plain slotted class."""
 
-    value: T
-    """What was registered."""
+    __slots__ = ("value", "variables")
 
-    variables: dict[str, str]
-    """The decoded text of the variables by field path, `book.name`."""
+    def __init__(self, value: T, variables: dict[str, str]) -> None:
+        self.value: T = value
+        """What was registered."""
+        self.variables: dict[str, str] = variables
+        """The decoded text of the variables by field path, `book.name`."""
 
 
 class _Entry(Generic[T]):
@@ -168,10 +168,11 @@ class Matcher(Generic[T]):
         Raises:
             InvalidRequest: a template takes the path, but a segment under a wildcard holds a bad escape or no UTF-8.
         """
-        found = self._find(path)
+        unescaped = plain(path)
+        found = self._find(path, unescaped)
         if verb == "HEAD" and not any("HEAD" in leaf.verbs for leaf, _ in found):
             verb = "GET"
-        if plain(path):
+        if unescaped:
             return [entry.plain(pieces) for leaf, pieces in found for entry in leaf.verbs.get(verb, leaf.any)]
         return [entry.decoded(pieces) for leaf, pieces in found for entry in leaf.verbs.get(verb, leaf.any)]
 
@@ -180,7 +181,7 @@ class Matcher(Generic[T]):
 
         HEAD is among them where GET is. All common verbs are there when any verb is taken. Empty for an unknown path.
         """
-        leaves = [leaf for leaf, _ in self._find(path)]
+        leaves = [leaf for leaf, _ in self._find(path, plain(path))]
         found = {verb for leaf in leaves for verb in leaf.verbs}
         if any(leaf.any for leaf in leaves):
             found.update(COMMON_VERBS)
@@ -188,12 +189,17 @@ class Matcher(Generic[T]):
             found.add("HEAD")
         return tuple(sorted(found))
 
-    def _find(self, path: str) -> list[tuple[_Leaf[T], list[str]]]:
-        """Return the leaves that take a path, the best first, with the path's pieces as they were sent."""
+    def _find(self, path: str, unescaped: bool) -> list[tuple[_Leaf[T], list[str]]]:
+        """Return the leaves that take a path, the best first, with the path's pieces as they were sent.
+
+        Args:
+            path: The path.
+            unescaped: Whether it is `plain`.
+        """
         pieces = path.split("/")
         if len(pieces) < 2 or pieces[0]:
             return []
-        keys = pieces if plain(path) else [_key(piece) for piece in pieces]
+        keys = pieces if unescaped else [_key(piece) for piece in pieces]
         found: list[tuple[_Leaf[T], list[str]]] = []
         if ":" in pieces[-1] and self._verbs:
             last, _, verb = pieces[-1].rpartition(":")

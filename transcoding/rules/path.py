@@ -21,7 +21,7 @@ class PathBinder:
 
     def __init__(self, chains: Iterable[Chain]) -> None:
         self._setters = tuple(
-            (".".join(step.name for step in chain), tuple(step.name for step in chain[:-1]), chain[-1])
+            (".".join(step.name for step in chain), tuple(step.name for step in chain[:-1]), chain[-1].assign)
             for chain in chains
         )
 
@@ -32,12 +32,12 @@ class PathBinder:
             InvalidRequest: a text is none for its field. The message then holds some of the values.
         """
         violations: list[Violation] = []
-        for name, parents, field in self._setters:
+        for name, parents, assign in self._setters:
             target = message
             for parent in parents:
                 target = getattr(target, parent)
             try:
-                field.assign(target, variables[name])
+                assign(target, variables[name])
             except ValueError as error:
                 violations.append(Violation(name, str(error)))
         if violations:
