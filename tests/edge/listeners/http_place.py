@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from edge.listeners.http_server import HttpServer
@@ -79,7 +81,11 @@ class Caller:
                 pieces.append(b"<reset>")
         return b"".join(pieces)
 
-    def vanish(self) -> None:
+    def vanish(self, *, reset: bool = False) -> None:
+        """Close the connection. A FIN waits behind bytes that the other side does not take in; a reset does not."""
+        bound = self.writer.get_extra_info("socket")
+        if reset and bound is not None:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
 

@@ -232,7 +232,7 @@ async def test_a_caller_that_leaves_is_noticed_while_its_body_is_not_read(serve:
     caller = await place.call(b"POST / HTTP/1.1\r\nHost: a\r\ncontent-length: 10000000\r\n\r\n" + bytes(2_000_000))
     await place.handler.begun.wait()
     await asyncio.sleep(0.2)
-    caller.vanish()
+    caller.vanish(reset=True)
     assert await _until_ended(place) < 1
 
 
@@ -244,7 +244,7 @@ async def test_a_caller_that_leaves_is_noticed_behind_many_pipelined_requests(se
     caller = await place.call(GET * 5000)
     await place.handler.begun.wait()
     await asyncio.sleep(0.2)
-    caller.vanish()
+    caller.vanish(reset=True)
     assert await _until_ended(place) < 1
     assert place.handler.count == 1
 
