@@ -45,26 +45,6 @@ CONNECT_CODES: dict[Code, str] = {
 }
 """The names of the codes (Connect protocol, Error Codes)."""
 
-CONNECT_HTTP_STATUS: dict[Code, int] = {
-    Code.CANCELLED: 499,
-    Code.UNKNOWN: 500,
-    Code.INVALID_ARGUMENT: 400,
-    Code.DEADLINE_EXCEEDED: 504,
-    Code.NOT_FOUND: 404,
-    Code.ALREADY_EXISTS: 409,
-    Code.PERMISSION_DENIED: 403,
-    Code.RESOURCE_EXHAUSTED: 429,
-    Code.FAILED_PRECONDITION: 400,
-    Code.ABORTED: 409,
-    Code.OUT_OF_RANGE: 400,
-    Code.UNIMPLEMENTED: 501,
-    Code.INTERNAL: 500,
-    Code.UNAVAILABLE: 503,
-    Code.DATA_LOSS: 500,
-    Code.UNAUTHENTICATED: 401,
-}
-"""The HTTP status of each code for unary Connect callers (Connect protocol, Error Codes)."""
-
 WEB_SOCKET_CLOSE = 4000
 """A WebSocket is closed with this and the gRPC code, 4000 to 4016 (RFC 6455 section 7.4.2: for private use)."""
 

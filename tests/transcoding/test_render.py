@@ -12,10 +12,10 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
 from edge.model.status import HTTP_STATUS, Code, Detail, Status
+from tests.transcoding.connect.books import CONNECT_HTTP_STATUS
 from transcoding.codec import Codec, CodecOptions
 from transcoding.render import (
     CONNECT_CODES,
-    CONNECT_HTTP_STATUS,
     close_code,
     connect_error,
     error_line,

@@ -11,6 +11,7 @@ from google.protobuf.message_factory import GetMessageClass
 from edge.model.call import MetadataPairs
 from edge.model.errors import InvalidRequest, UnsupportedMedia, UpstreamProtocolError, Violation
 from edge.model.http import HttpRequest
+from edge.model.status import HTTP_STATUS
 from transcoding.codec import Codec
 from transcoding.ending import Ending
 from transcoding.framing import frame
@@ -18,7 +19,7 @@ from transcoding.headers import from_metadata
 from transcoding.limits import BODY_FACTOR, BODY_MARGIN
 from transcoding.messages import serialize
 from transcoding.offer import Offer
-from transcoding.render import CONNECT_HTTP_STATUS, connect_error
+from transcoding.render import connect_error
 from transcoding.session import Session
 
 VERSION_HEADER = "connect-protocol-version"
@@ -205,7 +206,7 @@ async def respond_error(session: Session, ending: Ending, offer: Offer | None) -
     status, headers = ending.http_status, list(ending.headers)
     if status < 400:
         # a redirect of the route: for Connect it is nothing but a refusal
-        status, headers = CONNECT_HTTP_STATUS.get(ending.status.code, 500), []
+        status, headers = HTTP_STATUS[ending.status.code], []
     if status == 415 and offer is not None:
         headers += [("accept-post", ", ".join(accepted_types(offer))), ("accept-encoding", "gzip, identity")]
     body = orjson.dumps(connect_error(ending.status, offer.codec if offer is not None else None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bookstore.v1 import bookstore_pb2
 from edge.model.http import HttpRequest
 from edge.model.schema import SchemaSet
+from edge.model.status import Code
 from edge.model.transcoding import Transcoding
 from transcoding.codec import Codec, CodecOptions
 from transcoding.offer import Offer
@@ -48,3 +49,24 @@ def post(method: str, content_type: str, *headers: tuple[str, str], verb: str = 
 def get(method: str, query: str, *headers: tuple[str, str], verb: str = "GET") -> HttpRequest:
     """Return the head of a request with a query to a method."""
     return HttpRequest(verb, f"/{_SERVICE.full_name}/{method}?{query}", headers)
+
+
+CONNECT_HTTP_STATUS: dict[Code, int] = {
+    Code.CANCELLED: 499,
+    Code.UNKNOWN: 500,
+    Code.INVALID_ARGUMENT: 400,
+    Code.DEADLINE_EXCEEDED: 504,
+    Code.NOT_FOUND: 404,
+    Code.ALREADY_EXISTS: 409,
+    Code.PERMISSION_DENIED: 403,
+    Code.RESOURCE_EXHAUSTED: 429,
+    Code.FAILED_PRECONDITION: 400,
+    Code.ABORTED: 409,
+    Code.OUT_OF_RANGE: 400,
+    Code.UNIMPLEMENTED: 501,
+    Code.INTERNAL: 500,
+    Code.UNAVAILABLE: 503,
+    Code.DATA_LOSS: 500,
+    Code.UNAUTHENTICATED: 401,
+}
+"""The HTTP status of each code, as the Connect protocol has it under "Error Codes"."""

@@ -27,6 +27,7 @@ from tests.transcoding.connect.books import (
     ASK,
     ASK_JSON,
     CHANGES,
+    CONNECT_HTTP_STATUS,
     SERVER_STREAM,
     SHELF,
     SHELF_JSON,
@@ -36,7 +37,7 @@ from tests.transcoding.connect.books import (
     post,
 )
 from transcoding.connect import connect_responder
-from transcoding.render import CONNECT_CODES, CONNECT_HTTP_STATUS
+from transcoding.render import CONNECT_CODES
 
 JSON = "application/json"
 PROTO = "application/proto"
