@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from edge.model.config import Configuration
 from edge.model.errors import InvalidRequest, ResourceNotFound, Violation
 from edge.model.finding import HttpFinding
@@ -12,7 +10,6 @@ from edge.model.http import HttpRequest
 from edge.model.schema import Method, SchemaSet
 from edge.model.settings import ServerSettings
 from edge.model.snapshot import Snapshot, SourceState
-from edge.model.upstreams import UpstreamProtocol
 from edge.model.watch import Watch
 from edge.proxy import Dispatcher, GrpcInvoker, HttpForwarder, ProxyHandler, compile_snapshot
 from edge.proxy.exchange import Core
@@ -21,7 +18,7 @@ from edge.tasks import Tasks
 from edge.telemetry.access import AccessLog
 from edge.telemetry.tap import TapHub
 from edge.upstream import Clusters
-from transcoding import IndexKeeper, Transcoder, check_offers
+from transcoding import IndexKeeper, Transcoder
 from transcoding.openapi import Documents
 
 
@@ -74,7 +71,8 @@ class Gateway:
             InvalidRequest: it is wrong as a whole.
         """
         snapshot = compile_snapshot(configuration, self._clusters.prepare(configuration), self.settings.limits)
-        if violations := list(_wrong_rules(snapshot)):
+        problems = self.offers.check(snapshot)
+        if violations := [Violation(f"{route.name}.transcoding", str(problem)) for route, problem in problems]:
             raise InvalidRequest.of(violations)
         return snapshot
 
@@ -132,17 +130,3 @@ class Gateway:
             self.dispatcher.listen(self.tap)
         else:
             self.dispatcher.ignore(self.tap)
-
-
-def _wrong_rules(snapshot: Snapshot) -> Iterator[Violation]:
-    """Yield what is wrong with the HTTP rules of routes whose schema is part of the configuration.
-
-    Rules that are learnt by reflection cannot be refused: they are left out, with a warning.
-    """
-    for plan in snapshot.plans.values():
-        if plan.route.transcoding is None:
-            continue
-        for upstream in plan.upstreams:
-            if upstream.protocol is UpstreamProtocol.GRPC and snapshot.configuration.upstreams[upstream.name].schema:
-                for problem in check_offers(plan.route, upstream.cluster.schema):
-                    yield Violation(f"{plan.route.name}.transcoding", str(problem))

@@ -13,6 +13,5 @@ It imports `edge.model` only, and knows neither grpc nor aiohttp: it works the s
 from transcoding.front import Transcoder
 from transcoding.guard import SameOrigin
 from transcoding.index import Index, IndexKeeper
-from transcoding.offers import check_offers
 
-__all__ = ["Index", "IndexKeeper", "SameOrigin", "Transcoder", "check_offers"]
+__all__ = ["Index", "IndexKeeper", "SameOrigin", "Transcoder"]

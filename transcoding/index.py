@@ -14,8 +14,9 @@ import asyncio
 import difflib
 import itertools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from edge.model.config import Route
 from edge.model.schema import SchemaError, SchemaSet
@@ -23,8 +24,9 @@ from edge.model.snapshot import Snapshot
 from edge.model.upstreams import UpstreamProtocol
 from edge.model.watch import Watch
 from transcoding.offer import Offer
-from transcoding.offers import RouteOffers, compile_offers
+from transcoding.offers import RouteOffers, check_offers, compile_offers
 from transcoding.rest.rule import RestRule
+from transcoding.rules.binding import Problem
 from transcoding.rules.matcher import Matcher
 
 _log = logging.getLogger(__name__)
@@ -90,11 +92,35 @@ class IndexKeeper:
         self._snapshot = snapshot
         self._spawn = spawn
         self._kept: dict[_Key, RouteOffers] = {}
+        self._checked: dict[_Key, RouteOffers] = {}
         self._schemas: tuple[str, ...] = ()
         self._told: frozenset[str] = frozenset()
         self._busy = False
         snapshot.listen(self._configured)
         changes.listen(self._learnt)
+
+    def check(self, snapshot: Snapshot) -> Iterator[tuple[Route, Problem]]:
+        """Yield what is wrong with the rules of routes whose schema is part of a configuration, before it is in force.
+
+        Rules that are learnt by reflection cannot be refused: they are left out, with a warning. What is compiled here
+        is not compiled again when the configuration comes into force.
+        """
+        self._checked = {}
+        upstreams = snapshot.configuration.upstreams
+        for plan in snapshot.plans.values():
+            for upstream in plan.upstreams if plan.route.transcoding is not None else ():
+                if upstream.protocol is not UpstreamProtocol.GRPC or not upstreams[upstream.name].schema:
+                    continue
+                schema = upstream.cluster.schema
+                key = (plan.route.name, schema.hash)
+                kept = self._kept.get(key)
+                try:
+                    offered = kept if _fits(kept, plan.route) else compile_offers(plan.route, schema)
+                except SchemaError:
+                    continue  # the schema has been refused for that
+                self._checked[key] = offered
+                for problem in check_offers(offered, schema):
+                    yield plan.route, problem
 
     def _configured(self, snapshot: Snapshot) -> None:
         """Index a configuration that is in force from now on."""
@@ -122,12 +148,12 @@ class IndexKeeper:
 
     def _missing(self, wanted: _Wanted) -> _Wanted:
         return {
-            key: (route, schema)
-            for key, (route, schema) in wanted.items()
-            if (kept := self._kept.get(key)) is None or not _offers_the_same(kept.route, route)
+            key: (route, schema) for key, (route, schema) in wanted.items() if not _fits(self._kept.get(key), route)
         }
 
     def _swap(self, snapshot: Snapshot, wanted: _Wanted) -> None:
+        self._kept.update((key, found) for key, found in self._checked.items() if key in wanted)
+        self._checked = {}
         made = _compile_all(self._missing(wanted))
         self._kept = {key: made.get(key) or self._kept[key] for key in wanted}
         self._schemas = _schemas(snapshot)
@@ -138,9 +164,12 @@ class IndexKeeper:
         self._told = problems
 
 
-def _offers_the_same(one: Route, other: Route) -> bool:
-    """Whether two versions of a route offer the same methods in the same way, whatever else became of it."""
-    return one.transcoding == other.transcoding and one.matches == other.matches
+def _fits(offered: RouteOffers | None, route: Route) -> TypeGuard[RouteOffers]:
+    """Whether offers are those of a route, whatever else became of it since they were compiled."""
+    if offered is None:
+        return False
+    before = offered.route
+    return before.transcoding == route.transcoding and before.matches == route.matches
 
 
 def _schemas(snapshot: Snapshot) -> tuple[str, ...]:

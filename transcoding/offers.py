@@ -15,7 +15,7 @@ from google.protobuf.descriptor import MethodDescriptor
 
 from edge.model.config import GrpcTarget, Route
 from edge.model.hints import did_you_mean
-from edge.model.schema import Method, SchemaError, SchemaSet
+from edge.model.schema import Method, SchemaSet
 from edge.model.transcoding import Strictness, Transcoding
 from transcoding.codec import Codec, CodecOptions
 from transcoding.offer import Offer
@@ -86,12 +86,9 @@ def compile_offers(route: Route, schema: SchemaSet) -> RouteOffers:
     return RouteOffers(route, tuple(offers), tuple(rules), tuple(problems))
 
 
-def check_offers(route: Route, schema: SchemaSet) -> list[Problem]:
+def check_offers(offered: RouteOffers, schema: SchemaSet) -> list[Problem]:
     """Return all that is wrong with the rules of a route for a schema that is known, selectors included."""
-    try:
-        problems = list(compile_offers(route, schema).problems)
-    except SchemaError:
-        return []  # the schema has been refused for that
+    route, problems = offered.route, list(offered.problems)
     known = {path.lstrip("/").replace("/", ".") for path in schema.methods}
     assert route.transcoding is not None, "only routes that transcode have rules"
     for rule in route.transcoding.http_rules():

@@ -13,12 +13,13 @@ from edge.model.config import Configuration, Forward, GrpcTarget, Route, RouteMa
 from edge.model.schema import EMPTY_SCHEMA, SchemaSet
 from edge.model.snapshot import Cluster, RoutePlan, Snapshot, UpstreamPlan
 from edge.model.transcoding import Transcoding
+from edge.model.upstreams import StaticDiscovery, Upstream
 from edge.model.watch import Watch
 from edge.tasks import Tasks
 from tests.support.echo import ECHO, echo_files
 from tests.support.shop import SHOP, shop_file
 from transcoding.index import Index, IndexKeeper
-from transcoding.offers import RouteOffers, check_offers
+from transcoding.offers import RouteOffers, check_offers, compile_offers
 from transcoding.rest import RestRule
 
 FILES = echo_files()
@@ -167,7 +168,8 @@ def test_rules_for_a_schema_that_is_configured_are_checked_as_a_whole() -> None:
         http_pb2.HttpRule(selector=f"{ECHO}.Plane", get="/plain").SerializeToString(),
         http_pb2.HttpRule(selector=f"{ECHO}.Find", get="/v1/{name=items/*}").SerializeToString(),
     )
-    problems = check_offers(route(transcoding=Transcoding(rules=rules)), SchemaSet.of(FILES, offered=[ECHO]))
+    schema = SchemaSet.of(FILES, offered=[ECHO])
+    problems = check_offers(compile_offers(route(transcoding=Transcoding(rules=rules)), schema), schema)
     words = [str(problem) for problem in problems]
     assert any(f"did you mean `{ECHO}.Plain`?" in line for line in words)
     assert any("takes the same paths" in line for line in words)
@@ -182,3 +184,16 @@ def test_a_path_is_compared_with_so_many_templates_however_many_routes_there_are
     many = {f"routes/{number}": (offered(f"/{number}"),) for number in range(300)}
     assert Index(routes={"routes/shelves": (offered("/shelves"),), **many}).nearest("/shelfes") == "/shelves"
     assert Index(routes={**many, "routes/shelves": (offered("/shelves"),)}).nearest("/shelfes") == ""
+
+
+def test_what_is_checked_is_not_compiled_again_when_it_comes_into_force() -> None:
+    kept = Kept()
+    cluster = KnownCluster(SchemaSet.of(FILES, offered=[ECHO]))
+    discovery = StaticDiscovery(endpoints=())
+    described = Upstream(name=cluster.name, discovery=discovery, schema="schemas/a")
+    snapshot = replace(configured(cluster, route()), configuration=Configuration(upstreams={cluster.name: described}))
+    assert list(kept.keeper.check(snapshot)) == []
+    (checked,) = kept.keeper._checked.values()
+    kept.snapshot.set(snapshot)
+    assert kept.keeper.index.routes["routes/a"] == (checked,)
+    assert not kept.keeper._checked
