@@ -7,8 +7,6 @@ open → (await) → responder.answer → settle
 from __future__ import annotations
 
 import asyncio
-import logging
-import secrets
 import time
 from collections.abc import Coroutine
 from typing import Any, Protocol
@@ -17,7 +15,6 @@ from edge.model.call import Call, StatusSource
 from edge.model.errors import (
     DirectReply,
     GatewayError,
-    InternalError,
     InvalidRequest,
     TranscodingFailed,
     UpstreamProtocolError,
@@ -27,10 +24,9 @@ from edge.model.http import CallerGoneError, HeaderPairs, HttpExchange
 from edge.model.invoke import Invoker, Reply, UpstreamError, UpstreamStream
 from edge.model.pipeline import Pipeline
 from edge.model.status import HTTP_STATUS, Code, Status
+from edge.model.unexpected import unexpected
 from transcoding.cors import merge
 from transcoding.ending import Ending
-
-_log = logging.getLogger(__name__)
 
 
 class Responder(Protocol):
@@ -132,7 +128,7 @@ class Session:
                 raise
             ending = self._refuse(refusal)
         except Exception as error:
-            ending = self._refuse(self._unexpected(error))
+            ending = self._refuse(unexpected(call, error))
         finally:
             if self.stream is not None:
                 self.stream.close()
@@ -160,7 +156,7 @@ class Session:
             raise
         except Exception as error:
             # nothing can be said any more but that the answer is not whole
-            self._unexpected(error)
+            unexpected(self.call, error)
             self.exchange.abort()
 
     def _direct(self, reply: DirectReply) -> Ending:
@@ -181,12 +177,3 @@ class Session:
             (Code.DEADLINE_EXCEEDED, "the caller's deadline has passed") if late else (Code.CANCELLED, "cancelled")
         )
         self.pipeline.settle(call, code, message, source=StatusSource.CALLER)
-
-    def _unexpected(self, error: Exception) -> InternalError:
-        error_id = secrets.token_hex(8)
-        _log.error("error %s in %s", error_id, self.call.method, exc_info=error)
-        return InternalError(
-            f"the gateway failed to handle the call; error {error_id} in its log says why",
-            metadata={"errorId": error_id},
-            cause=repr(error),
-        )

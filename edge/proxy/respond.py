@@ -6,9 +6,7 @@ itself when a connection fails is told apart from that and becomes a refusal of 
 
 from __future__ import annotations
 
-import logging
 import re
-import secrets
 from typing import Any
 
 import grpc
@@ -18,7 +16,6 @@ from edge.model.call import Call
 from edge.model.errors import (
     DeadlineExceeded,
     GatewayError,
-    InternalError,
     MessageTooLarge,
     NoRoute,
     ResponseTooLarge,
@@ -28,8 +25,6 @@ from edge.model.errors import (
 from edge.model.status import Code
 from edge.proxy.quirks import CORE_ERROR
 from edge.upstream.channels import connect_error
-
-_log = logging.getLogger(__name__)
 
 GRPC_CODES: dict[Code, grpc.StatusCode] = {Code(code.value[0]): code for code in grpc.StatusCode}
 CODES: dict[grpc.StatusCode, Code] = {theirs: ours for ours, theirs in GRPC_CODES.items()}
@@ -57,17 +52,6 @@ def refuse(context: Context, error: GatewayError) -> None:
     context.set_code(GRPC_CODES[status.code])
     context.set_details(status.message)
     context.set_trailing_metadata(((DETAILS_KEY, status.to_proto().SerializeToString()),))
-
-
-def unexpected(call: Call, error: Exception) -> InternalError:
-    """Return the refusal for a failure nobody foresaw. The log has the stack under the id that the caller sees."""
-    error_id = secrets.token_hex(8)
-    _log.error("error %s in %s", error_id, call.method, exc_info=error)
-    return InternalError(
-        f"the gateway failed to handle the call; error {error_id} in its log says why",
-        metadata={"errorId": error_id},
-        cause=repr(error),
-    )
 
 
 def connection_failure(call: Call, error: grpc.aio.AioRpcError) -> GatewayError | None:

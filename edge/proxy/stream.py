@@ -19,6 +19,7 @@ from edge.model.call import Call, StatusSource
 from edge.model.errors import DirectReply, GatewayError
 from edge.model.snapshot import RoutePlan
 from edge.model.status import Code
+from edge.model.unexpected import unexpected
 from edge.proxy.exchange import (
     Core,
     caller_is_gone,
@@ -31,7 +32,7 @@ from edge.proxy.exchange import (
 from edge.proxy.idle import IdleTimer
 from edge.proxy.metadata import valid
 from edge.proxy.quirks import final_status, initial_metadata, receiver, sender, trailing_metadata
-from edge.proxy.respond import Context, deadline, too_large, unexpected
+from edge.proxy.respond import Context, deadline, too_large
 from edge.upstream.channels import WireMetadata
 
 HEADER_HOLD = 0.005

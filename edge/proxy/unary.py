@@ -14,6 +14,7 @@ import grpc.aio
 from edge.model.call import Call, StatusSource
 from edge.model.errors import DirectReply, GatewayError
 from edge.model.status import Code
+from edge.model.unexpected import unexpected
 from edge.proxy.exchange import (
     Core,
     caller_is_gone,
@@ -24,7 +25,7 @@ from edge.proxy.exchange import (
     time_limit,
 )
 from edge.proxy.metadata import valid
-from edge.proxy.respond import Context, no_message, too_large, unexpected
+from edge.proxy.respond import Context, no_message, too_large
 
 
 class UnaryExchange:
