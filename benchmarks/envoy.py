@@ -1,4 +1,4 @@
-"""Envoy with its JSON transcoder, a peer of the REST benchmark."""
+"""Envoy, a peer of the benchmarks: with its JSON transcoder, or with a route for gRPC."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -15,6 +15,8 @@ from benchmarks.processes import Proxy, free_port, running
 
 NAME = "Envoy"
 """What the tables call it."""
+
+_EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
 
 def envoy_path() -> str | None:
@@ -33,21 +35,8 @@ def envoy(upstream: int, folder: Path, schema: Path, service: str) -> Iterator[P
         schema: The descriptors, a FileDescriptorSet.
         service: The service whose rules it serves. `GET /hello` it answers by itself.
     """
-    program = envoy_path()
-    assert program is not None, "it is installed"
-    port = free_port()
-    file = folder / "envoy.json"
-    file.write_text(json.dumps(configuration(port, upstream, schema, service)))
-    command = [program, "-c", str(file), "--use-dynamic-base-id", "--concurrency", "1", "-l", "error"]
-    with running(command, port, measured=True) as process:
-        yield Proxy(NAME, port, psutil.Process(process.pid))
-
-
-def configuration(port: int, upstream: int, schema: Path, service: str) -> Mapping[str, object]:
-    """Return Envoy's bootstrap."""
-    extensions = "type.googleapis.com/envoy.extensions"
     transcoder = {
-        "@type": f"{extensions}.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder",
+        "@type": f"{_EXTENSIONS}.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder",
         "proto_descriptor": str(schema),
         "services": [service],
     }
@@ -60,27 +49,51 @@ def configuration(port: int, upstream: int, schema: Path, service: str) -> Mappi
             "response_headers_to_add": [{"header": {"key": "content-type", "value": "application/grpc"}}],
         },
     ]
+    filters = [{"name": "envoy.filters.http.grpc_json_transcoder", "typed_config": transcoder}]
+    with _running(upstream, folder, routes, filters) as proxy:
+        yield proxy
+
+
+@contextlib.contextmanager
+def envoy_grpc(upstream: int, folder: Path, service: str) -> Iterator[Proxy]:
+    """Run Envoy with one worker and one route, for the calls of a gRPC service."""
+    routes = [{"match": {"prefix": f"/{service}/"}, "route": {"cluster": "upstream", "timeout": "0s"}}]
+    with _running(upstream, folder, routes, []) as proxy:
+        yield proxy
+
+
+@contextlib.contextmanager
+def _running(upstream: int, folder: Path, routes: Sequence[object], filters: Sequence[object]) -> Iterator[Proxy]:
+    program = envoy_path()
+    assert program is not None, "it is installed"
+    port = free_port()
+    file = folder / "envoy.json"
+    file.write_text(json.dumps(configuration(port, upstream, routes, filters)))
+    command = [program, "-c", str(file), "--use-dynamic-base-id", "--concurrency", "1", "-l", "error"]
+    with running(command, port, measured=True) as process:
+        yield Proxy(NAME, port, psutil.Process(process.pid))
+
+
+def configuration(
+    port: int, upstream: int, routes: Sequence[object], filters: Sequence[object]
+) -> Mapping[str, object]:
+    """Return Envoy's bootstrap: one listener for HTTP/1.1 and HTTP/2 in clear text, one endpoint that speaks HTTP/2."""
+    router = {"@type": f"{_EXTENSIONS}.filters.http.router.v3.Router"}
     manager = {
-        "@type": f"{extensions}.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "rest",
-        "codec_type": "HTTP1",
+        "@type": f"{_EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "bench",
+        "codec_type": "AUTO",
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
-        "http_filters": [
-            {"name": "envoy.filters.http.grpc_json_transcoder", "typed_config": transcoder},
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": {"@type": f"{extensions}.filters.http.router.v3.Router"},
-            },
-        ],
+        "http_filters": [*filters, {"name": "envoy.filters.http.router", "typed_config": router}],
     }
     http2 = {
-        "@type": f"{extensions}.upstreams.http.v3.HttpProtocolOptions",
+        "@type": f"{_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": {"http2_protocol_options": {}},
     }
     cluster = {
         "name": "upstream",
         "type": "STATIC",
-        "typed_extension_protocol_options": {f"{extensions[20:]}.upstreams.http.v3.HttpProtocolOptions": http2},
+        "typed_extension_protocol_options": {f"{_EXTENSIONS[20:]}.upstreams.http.v3.HttpProtocolOptions": http2},
         "load_assignment": {
             "cluster_name": "upstream",
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(upstream)}}]}],

@@ -110,7 +110,7 @@ def run(size: int = SIZE, sockets: int = SOCKETS) -> list[Row]:
     Raises:
         RuntimeError: an answer is not whole, or a WebSocket does not work.
     """
-    _allow_files(4 * sockets)
+    allow_files(4 * sockets)
     megabytes = f"{size / 1e6:.0f} MB"
     rows = []
     for stall, how in ((0.0, ""), (STALL, f", the caller stalls for {STALL:.0f} s")):
@@ -267,7 +267,7 @@ def stream_server(folder: Path) -> Iterator[int]:
         process.wait(15)
 
 
-def _allow_files(count: int) -> None:
+def allow_files(count: int) -> None:
     """Allow this process and those it starts that many open files, as far as the machine does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)

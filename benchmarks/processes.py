@@ -37,6 +37,40 @@ SERVER = {
 }
 """The sockets of the gateway, on free ports."""
 
+GRPC_AIO = "GRPC_AIO"
+"""The engine that calls grpcio's server, as `server.engine` names it."""
+
+COMPILED_PYTHON = HERE.parent / ".build" / "compiled-venv" / "bin" / "python"
+"""The Python that has the gateway with compiled modules, when `make test-compiled` has made it."""
+
+_WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from edge.cli import main; main()"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """Which gateway runs."""
+
+    name: str = "edge"
+    """What the tables call it."""
+
+    python: Path = Path(sys.executable)
+    """The Python that has it."""
+
+    engine: str = ""
+    """`server.engine`. Empty means the default."""
+
+    uvloop: bool = True
+    """Whether it may use uvloop."""
+
+    def command(self) -> list[str]:
+        """Return how the command `edge` is started: the installed package, not what the current folder has."""
+        program = ["-m", "edge.cli"] if self.uvloop else ["-c", _WITHOUT_UVLOOP]
+        return [str(self.python), "-P", *program]
+
+
+EDGE = Build()
+"""The gateway as it is installed here."""
+
 
 @dataclass
 class Proxy:
@@ -53,8 +87,8 @@ class Proxy:
 
     def cpu(self) -> float:
         """Return the CPU seconds it has used."""
-        times = self.process.cpu_times()
-        return times.user + times.system
+        # the clock of that process, clock_getcpuclockid(3): /proc has hundredths of a second only
+        return time.clock_gettime((~self.process.pid << 3) | 2)
 
     def rss(self) -> int:
         """Return its resident memory in bytes."""
@@ -144,31 +178,35 @@ def minimal(upstream: int) -> Iterator[Proxy]:
 
 
 @contextlib.contextmanager
-def gateway(upstream: int, *, routes: int = 1) -> Iterator[Proxy]:
+def gateway(upstream: int, *, routes: int = 1, build: Build = EDGE) -> Iterator[Proxy]:
     """Run the gateway with one upstream, a schema for it, and `routes` routes of which the last takes the calls."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "bench.binpb").write_bytes(schema())
-        with edge(configuration(folder, upstream, routes), folder) as proxy:
+        with edge(configuration(folder, upstream, routes), folder, build=build) as proxy:
             yield proxy
 
 
 @contextlib.contextmanager
-def edge(configured: Mapping[str, object], folder: Path, *, listener: str = "traffic") -> Iterator[Proxy]:
+def edge(
+    configured: Mapping[str, object], folder: Path, *, listener: str = "traffic", build: Build = EDGE
+) -> Iterator[Proxy]:
     """Run the gateway.
 
     Args:
         configured: What edge.yaml holds besides the sockets.
         folder: Where its files go.
         listener: The port that counts: `traffic` for gRPC, `http` for HTTP.
+        build: Which gateway.
 
     Raises:
         RuntimeError: it did not become ready in time.
     """
     file, ready = folder / "edge.yaml", folder / "ready.json"
-    file.write_text(yaml.safe_dump({"server": SERVER, **configured}))
-    command = [sys.executable, "-m", "edge.cli", "serve", "--config", str(file), "--ready-file", str(ready)]
-    process = subprocess.Popen([*command, "--log-level", "WARNING"])
+    server = SERVER | ({"engine": build.engine} if build.engine else {})
+    file.write_text(yaml.safe_dump({"server": server, **configured}))
+    command = [*build.command(), "serve", "--config", str(file), "--ready-file", str(ready), "--log-level", "WARNING"]
+    process = subprocess.Popen(command)
     pin(process, measured=True)
     try:
         end = time.monotonic() + START_DEADLINE
@@ -177,7 +215,7 @@ def edge(configured: Mapping[str, object], folder: Path, *, listener: str = "tra
                 raise RuntimeError(f"the gateway is not ready after {START_DEADLINE} s (exit {process.poll()})")
             time.sleep(0.005)
         address = json.loads(ready.read_text())["listeners"][listener]
-        yield Proxy("edge", int(address.rpartition(":")[2]), psutil.Process(process.pid))
+        yield Proxy(build.name, int(address.rpartition(":")[2]), psutil.Process(process.pid))
     finally:
         process.terminate()
         process.wait(15)

@@ -23,7 +23,8 @@ from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.message import Message
 
 from benchmarks import envoy
-from benchmarks.processes import HERE, Proxy, edge, free_port, pin, running
+from benchmarks.processes import EDGE as EDGE_BUILD
+from benchmarks.processes import HERE, Build, Proxy, edge, free_port, pin, running
 from benchmarks.rounds import Costs
 
 sys.path.insert(0, str(HERE.parent / "examples" / "bookstore"))
@@ -32,6 +33,10 @@ from bookstore.v1 import bookstore_pb2
 
 SERVICE = "bookstore.v1.BookstoreService"
 EDGE, NAIVE, ENVOY = "edge", "naive bridge", envoy.NAME
+
+HTTP1, HTTP2 = "HTTP/1.1", "HTTP/2"
+H2LOAD = {HTTP1: ["--h1"], HTTP2: ["-m1"]}
+"""How h2load is told the protocol."""
 
 CONNECTIONS = 4
 """Connections of the load, with one request at a time on each, as HTTP/1.1 has it."""
@@ -161,14 +166,20 @@ def check(proxy: Proxy, request: Request) -> None:
         raise RuntimeError(f"{proxy.name} answers {request.path} with {answer.status} {data!r}")
 
 
-def load(port: int, count: int, *, request: Request) -> None:
-    """Make requests with h2load over HTTP/1.1.
+def load(port: int, count: int, *, request: Request, protocol: str = HTTP1) -> None:
+    """Make requests with h2load.
+
+    Args:
+        port: Where to.
+        count: How many.
+        request: Which one.
+        protocol: `HTTP/1.1` or `HTTP/2`. One request at a time on each connection either way.
 
     Raises:
         RuntimeError: not every one was answered with 200.
     """
     with tempfile.NamedTemporaryFile() as body:
-        command = ["h2load", "--h1", "-n", str(count), "-c", str(CONNECTIONS)]
+        command = ["h2load", "-n", str(count), "-c", str(min(CONNECTIONS, count)), *H2LOAD[protocol]]
         if request.body:
             body.write(request.body)
             body.flush()
@@ -221,7 +232,7 @@ def naive(upstream: int) -> Iterator[Proxy]:
 
 
 @contextlib.contextmanager
-def gateway(upstream: int, folder: Path) -> Iterator[Proxy]:
+def gateway(upstream: int, folder: Path, build: Build = EDGE_BUILD) -> Iterator[Proxy]:
     """Run the gateway with the bookstore and a route that answers by itself."""
     configured = {
         "schemas": [{"name": "schemas/bookstore", "file": str(folder / "bookstore.binpb")}],
@@ -247,5 +258,5 @@ def gateway(upstream: int, folder: Path) -> Iterator[Proxy]:
             },
         ],
     }
-    with edge(configured, folder, listener="http") as proxy:
+    with edge(configured, folder, listener="http", build=build) as proxy:
         yield proxy

@@ -16,10 +16,10 @@ from contextlib import ExitStack
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bench_codec, bench_routing, bench_rules, memory, processes, rest
+from benchmarks import bench_codec, bench_routing, bench_rules, memory, processes, rest, wire
 from benchmarks.rounds import WARM_UP, Costs, Load
 
-console = Console(width=120)
+console = Console(width=150)
 
 REST_COUNT = 10_000
 """REST requests per round."""
@@ -34,7 +34,7 @@ SCENARIOS: dict[str, tuple[str, Load, int, float]] = {
     "bidi message, grpcio client": ("echo", lambda port, count: processes.load(port, "bidi", count, 16), 12_000, 1.15),
 }
 
-PARTS = (*SCENARIOS, "rest", "codec", "matching", "start", "memory")
+PARTS = ("wire", *SCENARIOS, "rest", "codec", "matching", "start", "memory")
 """What can be measured."""
 
 
@@ -149,12 +149,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a fifth of the calls, three rounds")
     parser.add_argument("--rounds", type=int, default=0, help="rounds per scenario; 7, or 3 with --quick")
-    parser.add_argument("--soak", action="store_true", help="also 100,000 unary calls and 10,000 cancelled streams")
+    parser.add_argument("--soak", action="store_true", help="also very many calls and cancelled streams")
     parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
     arguments = parser.parse_args()
     rounds = arguments.rounds or (3 if arguments.quick else 7)
     share = 0.2 if arguments.quick else 1.0
 
+    if "wire" in arguments.only:
+        for table in wire.tables(rounds, share, soak=arguments.soak):
+            console.print(table)
     if names := [name for name in SCENARIOS if name in arguments.only]:
         console.print(native(names, rounds, share))
     if "rest" in arguments.only:

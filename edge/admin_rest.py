@@ -13,6 +13,7 @@ from edge.gateway import Gateway
 from edge.listeners import HttpServer
 from edge.model.config import Configuration, Forward, Route, Schema
 from edge.model.endpoint import EndpointAddress
+from edge.model.http import HttpHandler
 from edge.model.schema import SchemaSet
 from edge.model.settings import ServerSettings
 from edge.model.transcoding import Transcoding
@@ -35,44 +36,57 @@ class AdminRest:
 
     Args:
         inner: The gateway whose only route leads to the gateway API.
-        server: The socket.
+        handler: Who answers requests.
+        server: A socket of its own, or None.
     """
 
-    def __init__(self, inner: Gateway, server: HttpServer) -> None:
+    def __init__(self, inner: Gateway, handler: HttpHandler, server: HttpServer | None) -> None:
+        self.handler = handler
+        """Who answers requests, on whatever port they come."""
         self._inner = inner
         self._server = server
 
     @classmethod
-    async def bind(cls, settings: ServerSettings, admin: str) -> AdminRest:
-        """Bind the socket.
+    async def make(cls, settings: ServerSettings, admin: str) -> AdminRest:
+        """Make it, with a socket of its own if the settings say so.
 
         Args:
             settings: The settings of the process.
             admin: The address of the gateway API by gRPC.
+        """
+        inner = Gateway(
+            ServerSettings(limits=settings.limits, trusted_proxies=settings.trusted_proxies, engine=settings.engine)
+        )
+        inner.documents.title = API_TITLE
+        address = settings.admin_http_address
+        local = _is_loopback(settings.admin_address) and (not address or _is_loopback(address))
+        handler = SameOrigin(inner.transcoder, only_local_names=local)
+        inner.publish(inner.compile(_configuration(admin)))
+        return cls(inner, handler, HttpServer(address, settings.limits, handler) if address else None)
+
+    @property
+    def address(self) -> str:
+        """The address of its own socket, or the empty text."""
+        return self._server.address if self._server is not None else ""
+
+    async def bind(self) -> None:
+        """Take the address of the own socket.
 
         Raises:
             ListenError: the address is taken or not ours.
         """
-        inner = Gateway(ServerSettings(limits=settings.limits, trusted_proxies=settings.trusted_proxies))
-        inner.documents.title = API_TITLE
-        guard = SameOrigin(inner.transcoder, only_local_names=_is_loopback(settings.admin_http_address))
-        server = HttpServer(settings.admin_http_address, settings.limits, guard)
-        await server.bind()
-        inner.publish(inner.compile(_configuration(admin)))
-        return cls(inner, server)
-
-    @property
-    def address(self) -> str:
-        """The address it listens on."""
-        return self._server.address
+        if self._server is not None:
+            await self._server.bind()
 
     async def start(self) -> None:
-        """Take requests."""
-        await self._server.start()
+        """Take requests on the own socket. `bind` comes first."""
+        if self._server is not None:
+            await self._server.start()
 
     async def close(self) -> None:
         """Stop at once."""
-        await self._server.stop(0)
+        if self._server is not None:
+            await self._server.stop(0)
         await self._inner.close()
 
 

@@ -15,14 +15,13 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from edge import __version__
 from edge.admin.node import NodeInfo, NodeListener
 from edge.admin.register import register_admin, register_traffic
-from edge.admin_rest import AdminRest
 from edge.control.configurator import Configurator
 from edge.control.conversion.server import convert_server
 from edge.control.register import register as register_control
@@ -30,17 +29,17 @@ from edge.control.requests import Requests
 from edge.control.store import MemoryStore
 from edge.control.yaml_config import Loaded, load
 from edge.gateway import Gateway
-from edge.listeners import GrpcServer, HttpServer, ListenError
+from edge.listeners import ListenError
 from edge.model.errors import InvalidRequest, Violation
-from edge.model.settings import ListenerProtocol, ListenerSettings, ServerSettings
+from edge.model.settings import Engine, ListenerProtocol, ServerSettings
 from edge.model.snapshot import Snapshot
+from edge.ports import Ports
+from edge.ports_aio import AioPorts
+from edge.ports_wire import WirePorts
 from edge.tasks import Tasks
 from edge.telemetry.logs import configure as configure_logs
 
 _log = logging.getLogger(__name__)
-
-Server: TypeAlias = GrpcServer | HttpServer
-"""What takes the calls of a listener."""
 
 YOUNG_COLLECTION = 20_000
 """Allocations before a young collection. A call leaves hardly anything to collect, so Python's 700 come too often."""
@@ -128,55 +127,32 @@ async def _serve(loaded: Loaded, settings: ServerSettings, config_path: Path | N
     gateway = Gateway(settings)
     configurator = Configurator(gateway, MemoryStore())
     requests: Requests | None = None
-    servers: dict[str, Server] = {}
-    admin: GrpcServer | None = None
-    rest: AdminRest | None = None
+    ports: Ports = WirePorts(gateway) if settings.engine is Engine.WIRE else AioPorts(gateway)
     try:
-        for listener in settings.listeners:
-            servers[listener.name] = await _bind(listener, settings, gateway)
-        if settings.admin_address:
-            admin = GrpcServer(settings.admin_address, settings.limits, proxied=False)
-            rest = await AdminRest.bind(settings, admin.address)
+        await ports.bind()
         await configurator.set_declared(loaded.config, loaded.locate)
         health = []
-        for server in servers.values():
-            if isinstance(server, GrpcServer):
-                health.append(register_traffic(server.server, gateway))
-                server.server.add_generic_rpc_handlers((gateway.handler,))
-        if admin is not None:
-            requests = register_control(admin.server, configurator, gateway)
-            info = NodeInfo(
-                node_id=secrets.token_hex(8),
-                version=__version__,
-                start_time=time.time(),
-                listeners=tuple(
-                    NodeListener(
-                        name=listener.name, address=servers[listener.name].address, protocol=_words(listener.protocol)
-                    )
-                    for listener in settings.listeners
-                ),
-            )
-            health.append(register_admin(admin.server, gateway, info, gateway.tap, lambda: configurator.last_error))
-            await admin.start()
-        if rest is not None:
-            await rest.start()
-        for server in servers.values():
-            await server.start()
+        for traffic in ports.traffic:
+            health.append(register_traffic(traffic.server, gateway))
+            traffic.server.add_generic_rpc_handlers((gateway.handler,))
+        if ports.admin is not None:
+            server = ports.admin.server
+            requests = register_control(server, configurator, gateway)
+            info = _node(settings, ports)
+            health.append(register_admin(server, gateway, info, gateway.tap, lambda: configurator.last_error))
+        await ports.start_admin()
+        await ports.start()
         _settle_memory()
-        _ready(servers, admin, rest, ready_file)
+        _ready(ports, ready_file)
         await _wait_for_the_end(gateway, configurator, config_path)
+        gateway.draining = True
         for servicer in health:
             servicer.drain()
         _log.info("draining: %d calls under way, up to %g s", gateway.active_calls, settings.drain_timeout)
-        await asyncio.gather(*(server.stop(settings.drain_timeout) for server in servers.values()))
+        await asyncio.gather(*(server.stop(settings.drain_timeout) for server in ports.servers.values()))
     finally:
-        for server in servers.values():
-            await server.stop(0)
+        await ports.close()
         await gateway.close()
-        if rest is not None:
-            await rest.close()
-        if admin is not None:
-            await admin.stop(0.5)
         if requests is not None:
             await requests.close()
         await configurator.close()
@@ -184,21 +160,25 @@ async def _serve(loaded: Loaded, settings: ServerSettings, config_path: Path | N
     _log.info("stopped")
 
 
-async def _bind(listener: ListenerSettings, settings: ServerSettings, gateway: Gateway) -> Server:
-    """Bind the socket of a listener.
-
-    Raises:
-        ListenError: the address is taken or not ours.
-    """
-    if listener.protocol is ListenerProtocol.HTTP:
-        server = HttpServer(listener.address, settings.limits, gateway.transcoder)
-        await server.bind()
-        return server
-    return GrpcServer(listener.address, settings.limits, proxied=True, compression_level=settings.compression_level)
-
-
-def _words(protocol: ListenerProtocol) -> str:
-    return "HTTP" if protocol is ListenerProtocol.HTTP else "gRPC"
+def _node(settings: ServerSettings, ports: Ports) -> NodeInfo:
+    """Return what is known of this process."""
+    aio = settings.engine is Engine.GRPC_AIO
+    return NodeInfo(
+        node_id=secrets.token_hex(8),
+        version=__version__,
+        start_time=time.time(),
+        engine=settings.engine.value,
+        listeners=tuple(
+            NodeListener(
+                name=listener.name,
+                address=ports.servers[listener.name].address,
+                # grpc.aio takes nothing else on such a port, whatever the configuration says
+                protocol=("GRPC" if aio and listener.protocol is ListenerProtocol.AUTO else listener.protocol.name),
+                tls=listener.tls is not None,
+            )
+            for listener in settings.listeners
+        ),
+    )
 
 
 def _settle_memory() -> None:
@@ -211,22 +191,16 @@ def _settle_memory() -> None:
     gc.set_threshold(YOUNG_COLLECTION, 10, 10)
 
 
-def _ready(
-    servers: Mapping[str, Server], admin: GrpcServer | None, rest: AdminRest | None, ready_file: Path | None
-) -> None:
-    listeners = {name: server.address for name, server in servers.items()}
+def _ready(ports: Ports, ready_file: Path | None) -> None:
+    listeners = {name: server.address for name, server in ports.servers.items()}
+    admin, rest = ports.admin_address, ports.admin_http_address
     _log.info(
         "ready: traffic on %s, gateway API on %s",
         ", ".join(listeners.values()),
-        f"{admin.address} and as REST on {rest.address}" if admin and rest else "no port",
+        "no port" if admin is None else admin if rest in (None, admin) else f"{admin} and as REST on {rest}",
     )
     if ready_file is not None:
-        facts = {
-            "pid": os.getpid(),
-            "listeners": listeners,
-            "admin": admin.address if admin else None,
-            "admin_http": rest.address if rest else None,
-        }
+        facts = {"pid": os.getpid(), "listeners": listeners, "admin": admin, "admin_http": rest}
         # whoever waits for the file must not see half of it
         beside = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
         beside.write_text(json.dumps(facts) + "\n", encoding="utf-8")

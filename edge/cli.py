@@ -238,15 +238,46 @@ def openapi(
         command.run(address, route, Format(output))
 
 
+cert = typer.Typer(
+    help="Certificates to try TLS with. Example: `edge cert dev`", no_args_is_help=True, rich_markup_mode="markdown"
+)
+app.add_typer(cert, name="cert")
+
+
+@cert.command("dev")
+def cert_dev(
+    out: Annotated[Path, typer.Option(help="The folder of the files. An authority that is there is used.")] = Path(
+        "certs"
+    ),
+    name: Annotated[
+        list[str] | None, typer.Option(help="A host name or address of the server; localhost when there is none.")
+    ] = None,
+    client: Annotated[str, typer.Option(help="The name of a caller, who gets a certificate as well.")] = "",
+    spiffe: Annotated[str, typer.Option(help="The caller's SPIFFE id, as in spiffe://example.org/shop.")] = "",
+    days: Annotated[int, typer.Option(min=1, max=825, help="How long the certificates last.")] = 30,
+    force: Annotated[bool, typer.Option("--force", help="Replace certificates; the authority stays.")] = False,
+) -> None:
+    """Make a local authority, and certificates by it for the gateway and for callers.
+
+    Example: `edge cert dev --client alice --spiffe spiffe://example.org/alice`
+    """
+    from edge.commands import cert as command
+
+    command.dev(out, names=name or command.NAMES, client=client, spiffe=spiffe, days=days, force=force)
+
+
 @app.command()
 def version(output: Output = "table") -> None:
     """Show the versions of the software and of what it is built on.
 
     Example: `edge version -o json`
     """
+    from edge.wire import compiled
+
     packages = ("grpcio", "protobuf")
     versions = {"edge": __version__, **{name: metadata.version(name) for name in packages}}
     versions["python"] = platform.python_version()
+    versions["wire"] = "compiled" if compiled() else "pure Python"
     if output == "json":
         import json
 

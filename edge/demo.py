@@ -32,7 +32,7 @@ _READY_SECONDS = 15.0
 _INTERRUPTED = 130
 _LISTENS = re.compile(r"listens on (\S+)")
 _BOOKSTORES = (("one", 50051), ("two", 50052))
-_TRAFFIC, _HTTP, _ADMIN, _ADMIN_HTTP = 8080, 8081, 9090, 9091
+_TRAFFIC, _ADMIN = 8080, 9090
 _SHORTEST = 60
 _PIPE_WIDTH = 150
 # what the environment says about a proxy is not about this machine
@@ -42,9 +42,7 @@ _NO_PROXY = (("grpc.enable_http_proxy", 0),)
 @dataclass(frozen=True, slots=True)
 class _Addresses:
     traffic: str
-    http: str
     admin: str
-    admin_http: str
     bookstores: tuple[str, ...]
 
 
@@ -134,20 +132,17 @@ class _Demo:
         command = [*_EDGE, "serve", "--config", str(examples / "edge.yaml"), "--ready-file", str(ready)]
         ports = {
             "EDGE_TRAFFIC": f"127.0.0.1:{self._port(_TRAFFIC, 'the gateway')}",
-            "EDGE_HTTP": f"127.0.0.1:{self._port(_HTTP, 'the gateway for HTTP callers')}",
             "EDGE_ADMIN": f"127.0.0.1:{self._port(_ADMIN, 'the gateway API')}",
-            "EDGE_ADMIN_HTTP": f"127.0.0.1:{self._port(_ADMIN_HTTP, 'the gateway API as REST')}",
             "BOOKSTORE_ONE": bookstores[0],
             "BOOKSTORE_TWO": bookstores[1],
         }
         gateway = await self._start_child("the gateway", command, ports)
         bound = json.loads(await gateway.wrote(ready, deadline))
-        listeners = bound["listeners"]
-        addresses = _Addresses(listeners["traffic"], listeners["http"], bound["admin"], bound["admin_http"], bookstores)
+        addresses = _Addresses(bound["listeners"]["traffic"], bound["admin"], bookstores)
         for child, address in zip(self._children, bookstores, strict=False):
             self._say(f"  {child.name:<15} {address:<17} process {child.pid}")
-        self._say(f"  {'gateway':<15} {addresses.traffic:<17} process {gateway.pid}, for HTTP callers {addresses.http}")
-        self._say(f"  {'its API':<15} {addresses.admin:<17} as REST {addresses.admin_http}")
+        self._say(f"  {'gateway':<15} {addresses.traffic:<17} process {gateway.pid}, for every protocol")
+        self._say(f"  {'its API':<15} {addresses.admin:<17} by gRPC and as REST")
         return addresses
 
     async def _start_child(self, name: str, command: list[str], env: dict[str, str]) -> Child:
@@ -200,12 +195,13 @@ class _Demo:
         """Show the calls that need no gRPC, as the lines that make them."""
         client = script(find_examples() / "websocket_client.py")
         async with aiohttp.ClientSession() as session:
-            await until_learnt(session, addresses.http, _READY_SECONDS)
+            await until_learnt(session, addresses.traffic, _READY_SECONDS)
             self._say(
-                f"\nThe same bookstores without gRPC on {addresses.http}; their route says `transcoding: {{}}`", "bold"
+                f"\nThe same bookstores without gRPC on {addresses.traffic}; their route says `transcoding: {{}}`",
+                "bold",
             )
-            worked = await self._play(session, bookstore_script(addresses.http, client))
-            return await self._play(session, gateway_script(addresses.admin_http)) and worked
+            worked = await self._play(session, bookstore_script(addresses.traffic, client))
+            return await self._play(session, gateway_script(addresses.admin)) and worked
 
     async def _play(self, session: aiohttp.ClientSession, steps: Script) -> bool:
         """Make the calls one after the other and show each with its answer."""

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from edge.model.config import Configuration
+from edge.model.call import Call, Protocol
+from edge.model.config import Configuration, HttpTarget
+from edge.model.counters import Protections
 from edge.model.errors import InvalidRequest, ResourceNotFound, Violation
 from edge.model.finding import HttpFinding
 from edge.model.hints import did_you_mean
 from edge.model.http import HttpRequest
+from edge.model.invoke import Invoker
+from edge.model.peers import Peers
 from edge.model.schema import Method, SchemaSet
-from edge.model.settings import ServerSettings
+from edge.model.settings import Engine, ServerSettings
 from edge.model.snapshot import Snapshot, SourceState
 from edge.model.watch import Watch
 from edge.proxy import Dispatcher, GrpcInvoker, HttpForwarder, ProxyHandler, compile_snapshot
 from edge.proxy.exchange import Core
-from edge.proxy.metadata import Peers
+from edge.proxy.wire import WireEnvironment
+from edge.proxy.wire_invoke import WireInvoker
 from edge.tasks import Tasks
 from edge.telemetry.access import AccessLog
 from edge.telemetry.tap import TapHub
 from edge.upstream import Clusters
+from edge.wire.transport import LoopTurn, LoopWheel
 from transcoding import IndexKeeper, Transcoder
 from transcoding.openapi import Documents
 
@@ -32,26 +38,50 @@ class Gateway:
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
         self.snapshot: Watch[Snapshot] = Watch(Snapshot())
-        self._clusters = Clusters(settings.limits)
+        self.protections = Protections()
+        self.draining = False
+        """Whether no new calls are wanted."""
+        self.turn = LoopTurn()
+        self.wheel = LoopWheel()
+        wire = settings.engine is Engine.WIRE
+        self._clusters = Clusters(settings.limits, self.turn if wire else None)
         self.changes = self._clusters.changes
         self.dispatcher = Dispatcher(self.snapshot, max_calls=settings.limits.max_concurrent_calls)
         self.tap = TapHub()
         self.tap.on_active = self._tapped
         if settings.access_log:
             self.dispatcher.listen(AccessLog())
-        core = Core(
+        peers = Peers(settings.trusted_proxies)
+        self.core = core = Core(
             self.dispatcher,
-            Peers(settings.trusted_proxies),
+            peers,
             max_metadata=settings.limits.max_metadata_bytes,
             keep_plain=settings.compression_min_bytes if settings.compression_level else 0,
         )
         self.handler = ProxyHandler(core, self._clusters.method)
-        self._clusters.on_methods = self.handler.forget
+        self.environment: WireEnvironment | None = None
+        """What calls on the wire engine share, when that is the engine."""
+        invoker: Invoker
+        if wire:
+            self.environment = WireEnvironment(
+                self.dispatcher,
+                peers,
+                self.wheel,
+                max_metadata=settings.limits.max_metadata_bytes,
+                method=self._clusters.method,
+                snapshot=self.snapshot,
+                compresses=settings.compression_level > 0,
+            )
+            self.environment.protections = self.protections
+            invoker = WireInvoker(self.environment)
+        else:
+            invoker = GrpcInvoker(core)
+        self._clusters.on_methods = self._forget
         self._tasks = Tasks()
         self.offers = IndexKeeper(self.snapshot, self.changes, self._tasks.spawn)
         self.documents = Documents()
         self.transcoder = Transcoder(
-            self.dispatcher, GrpcInvoker(core), HttpForwarder(core), lambda: self.offers.index, self.documents
+            self.dispatcher, invoker, HttpForwarder(core), lambda: self.offers.index, self.documents
         )
 
     @property
@@ -119,10 +149,35 @@ class Gateway:
         """Read the descriptors of a schema resource again now."""
         await self._clusters.refresh_schema(name)
 
+    def ready(self) -> tuple[bool, str]:
+        """Return whether calls may be sent here, and if not, why."""
+        if self.draining:
+            return False, "the gateway is draining"
+        if not self.snapshot.value.force_time:
+            return False, "no configuration is in force yet"
+        return True, ""
+
+    def takes_path(self, path: str) -> bool:
+        """Whether a route is there for exactly this path, which then is not the gateway's own."""
+        match = self.snapshot.value.table.match(Call(path, protocol=Protocol.HTTP, verb="GET"))
+        if match is None or match.index < 0:
+            return False
+        target = match.plan.route.matches[match.index].target
+        return isinstance(target, HttpTarget) and target.path == path
+
     async def close(self) -> None:
         """Close every connection to upstreams."""
         await self._tasks.close()
+        if self.environment is not None:
+            await self.environment.close()
         await self._clusters.close()
+        self.wheel.close()
+
+    def _forget(self) -> None:
+        """What is known of methods is other than before."""
+        self.handler.forget()
+        if self.environment is not None:
+            self.environment.forget()
 
     def _tapped(self, active: bool) -> None:
         """Make records of finished calls only while somebody looks."""

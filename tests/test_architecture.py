@@ -22,12 +22,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "edge.policies": {"edge.model"},
     "edge.discovery": {"edge.model", "edge.tasks"},
     "edge.telemetry": {"edge.model"},
-    "edge.upstream": {"edge", "edge.model", "edge.tasks", "edge.balancing", "edge.discovery"},
-    "edge.proxy": {"edge.model", "edge.routing", "edge.policies", "edge.upstream"},
+    "edge.wire": {"edge.model"},
+    "edge.upstream": {"edge", "edge.model", "edge.tasks", "edge.balancing", "edge.discovery", "edge.wire"},
+    "edge.proxy": {"edge", "edge.model", "edge.tasks", "edge.routing", "edge.policies", "edge.upstream", "edge.wire"},
     "edge.control": {"edge.model", "edge.servicing", "edge.tasks", "gateway"},
     "edge.admin": {"edge.model", "edge.servicing", "edge.tasks", "edge.routing", "edge.telemetry", "edge.upstream"}
     | {"edge", "gateway"},
-    "edge.listeners": {"edge.model", "edge.tasks"},
+    "edge.listeners": {"edge.model", "edge.tasks", "edge.wire"},
     "transcoding": {"edge.model"},
 }
 """edge.app, edge.cli with its commands and edge.demo know everybody; nobody knows them."""
@@ -37,6 +38,7 @@ ROOTS = {
     "edge.__main__",
     "edge.app",
     "edge.gateway",
+    "edge.ports",
     "edge.admin_rest",
     "edge.cli",
     "edge.commands",
@@ -46,7 +48,11 @@ ROOTS = {
 KNOW_AIOHTTP = {"edge.listeners", "edge.upstream", *ROOTS}
 """Where aiohttp may be used: its server side where callers connect, its client side where endpoints are."""
 
+KNOW_ASYNCIO = {"edge.wire.transport"}
+"""The modules of the sans-IO engine that may use asyncio."""
+
 NO_WIRES = {
+    "edge.wire",
     "transcoding",
     "edge.model",
     "edge.routing",
@@ -98,6 +104,8 @@ def test_a_module_imports_only_what_its_package_may(module: str, path: Path) -> 
             assert target in allowed, f"{module} imports {name}; {package} may import {sorted(allowed)}"
         if package in NO_WIRES:
             assert name.split(".")[0] not in LIBRARIES_OF_WIRES, f"{module} imports {name}, but {package} knows no wire"
+        if package == "edge.wire" and name.split(".")[0] in ("asyncio", "socket", "ssl", "selectors"):
+            assert module in KNOW_ASYNCIO, f"{module} imports {name}; the engine is sans-IO but for {KNOW_ASYNCIO}"
         if name.split(".")[0] == "aiohttp":
             assert package in KNOW_AIOHTTP, f"{module} imports {name}; aiohttp stays in {sorted(KNOW_AIOHTTP)}"
 

@@ -30,7 +30,7 @@ def test_the_lines_to_try_are_those_of_the_demo(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_lines_without_grpc_are_those_of_the_demo() -> None:
     client = (".venv/bin/python", "examples/bookstore/websocket_client.py")
-    script = [*bookstore_script("127.0.0.1:8081", client), *gateway_script("127.0.0.1:9091")]
+    script = [*bookstore_script("127.0.0.1:8080", client), *gateway_script("127.0.0.1:9090")]
     lines = [step if isinstance(step, str) else step.line for step in script]
     assert "\n".join(lines) in [block.strip() for block in blocks()]
 

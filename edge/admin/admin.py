@@ -112,6 +112,8 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
             active_calls=self._runtime.active_calls,
             total_calls=self._runtime.total_calls,
             resident_bytes=memory,
+            protections=self._runtime.protections.counts,
+            engine=info.engine,
             workers=[
                 admin_service_pb2.WorkerInfo(
                     pid=os.getpid(),

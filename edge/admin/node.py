@@ -48,6 +48,9 @@ class NodeInfo:
     listeners: tuple[NodeListener, ...] = ()
     """The sockets callers connect to."""
 
+    engine: str = "wire"
+    """What carries the calls."""
+
 
 def components() -> dict[str, str]:
     """Return the versions of what the software is built on, by name."""

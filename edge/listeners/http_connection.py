@@ -55,6 +55,7 @@ class Connection(web.RequestHandler):
         "_born",
         "_deaf",
         "_head_bytes",
+        "_head_timeout",
         "_head_timer",
         "_leaving",
         "_limits",
@@ -87,6 +88,7 @@ class Connection(web.RequestHandler):
         self.exchange: Http1Exchange | None = None
         """The exchange under way."""
         self._limits = limits
+        self._head_timeout = min(HEAD_TIMEOUT, limits.handshake_timeout)
         self._born = 0.0
         self._deaf: asyncio.Future[None] | None = None
         self._wire: asyncio.Transport | None = None
@@ -229,12 +231,16 @@ class Connection(web.RequestHandler):
         wire = self._wire
         if wire is None:
             return
-        wire.close()
+        if not wire.is_closing():
+            wire.close()
         if wire.get_write_buffer_size() and self._leaving is None:
             self._leaving = self._loop.call_later(LINGER if seconds is None else seconds, self.cut)
 
     def force_close(self) -> None:
         """Close the connection, for aiohttp and for whoever ends it before a request."""
+        if self._wire is not None and self._wire.is_closing():
+            # a second `close` of asyncio's transport for TLS makes it useless: it cannot even be aborted any more
+            self.transport = None
         super().force_close()
         self.leave(KEEP_ALIVE)  # the answer is whole, and a slow caller may still be reading it
 
@@ -250,7 +256,7 @@ class Connection(web.RequestHandler):
             return
         self._head_bytes += size
         if self._head_timer is None:
-            self._head_timer = self._loop.call_later(HEAD_TIMEOUT, self._head_late)
+            self._head_timer = self._loop.call_later(self._head_timeout, self._head_late)
         elif self._head_bytes > 2 * self._limits.max_metadata_bytes:
             # one line and all headers together; aiohttp bounds each of them only
             self._refuse_head(431, self._too_large())
@@ -263,7 +269,7 @@ class Connection(web.RequestHandler):
 
     def _head_late(self) -> None:
         self._head_timer = None
-        self._refuse_head(408, f"the head of the request did not arrive within {HEAD_TIMEOUT:g} seconds")
+        self._refuse_head(408, f"the head of the request did not arrive within {self._head_timeout:g} seconds")
 
     def _refuse_head(self, status: int, message: str) -> None:
         self._head_arrived()

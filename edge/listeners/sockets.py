@@ -23,13 +23,15 @@ def unix_path(address: str) -> str:
     return path[2:] if path.startswith("//") else path
 
 
-async def listen(address: str) -> tuple[list[socket.socket], str]:
+async def listen(address: str, *, reuse_port: bool = False) -> tuple[list[socket.socket], str]:
     """Return listening sockets for an address, and the address with the real port.
 
     The kernel holds whoever connects until somebody accepts.
 
     Args:
         address: Host and port, or `unix:/path`. Port 0 takes a free one.
+        reuse_port: Whether other processes of the same user that ask for it too may listen to the same port
+            (SO_REUSEPORT); the kernel then deals the connections out. Unix sockets do not have it.
 
     Raises:
         ListenError: the address is taken, not ours, or no address at all.
@@ -52,7 +54,7 @@ async def listen(address: str) -> tuple[list[socket.socket], str]:
     for family, kind, protocol, _, place in dict.fromkeys(found):
         try:
             # the addresses of one name share the port the first one got
-            sockets.append(_listen_tcp(family, kind, protocol, (place[0], real_port, *place[2:])))
+            sockets.append(_listen_tcp(family, kind, protocol, (place[0], real_port, *place[2:]), reuse_port))
             real_port = sockets[0].getsockname()[1]
         except OSError as error:
             failure = error
@@ -65,12 +67,14 @@ async def listen(address: str) -> tuple[list[socket.socket], str]:
     return sockets, f"{host}:{real_port}"
 
 
-def _listen_tcp(family: int, kind: int, protocol: int, place: tuple[str | int, ...]) -> socket.socket:
+def _listen_tcp(family: int, kind: int, protocol: int, place: tuple[str | int, ...], reuse_port: bool) -> socket.socket:
     bound = socket.socket(family, kind, protocol)
     try:
         bound.setblocking(False)
         # so that a restart does not wait for old connections; two that listen still cannot share an address on Linux
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             # `[::]` takes IPv4 as well, as grpc does
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(place[0] != "::"))

@@ -59,6 +59,7 @@ class Call:
     """
 
     __slots__ = (
+        "admitted",
         "attempts",
         "cause",
         "deadline",
@@ -151,6 +152,8 @@ class Call:
         """Why the gateway ended the call. Empty when it did not."""
         self.cause: str = ""
         """What went wrong, for operators only."""
+        self.admitted: bool = False
+        """Whether it was matched and admitted before another engine got it."""
         self.settled: bool = False
         """Whether the call has been accounted for."""
 

@@ -131,6 +131,14 @@ class VerbNotAllowed(GatewayError):
         super().__init__(f"{path} takes {allowed} and not {verb}", metadata={"method": verb, "allow": allowed})
 
 
+class WrongCardinality(GatewayError):
+    """A unary method was sent no message, or more than one (gRPC doc/statuscodes.md)."""
+
+    code = Code.UNIMPLEMENTED
+    reason = "INVALID_REQUEST"
+    http_status = 400
+
+
 class UnsupportedMedia(GatewayError):
     """The body comes in a form that the method does not take. The message says which forms it takes."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from edge.model.config import Configuration
+from edge.model.counters import Protections
 from edge.model.finding import HttpFinding
 from edge.model.http import HttpRequest
 from edge.model.schema import Method, SchemaSet
@@ -20,6 +21,9 @@ class Runtime(Protocol):
 
     changes: Watch[int]
     """Counts changes of endpoint states, discovery and descriptors."""
+
+    protections: Protections
+    """How often protections against callers have acted."""
 
     @property
     def active_calls(self) -> int:

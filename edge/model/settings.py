@@ -6,12 +6,52 @@ import enum
 from dataclasses import dataclass, field
 
 
+class Engine(enum.Enum):
+    """What carries calls."""
+
+    WIRE = "wire"
+    GRPC_AIO = "grpc.aio"
+
+
 class ListenerProtocol(enum.Enum):
     """What a listener takes."""
 
     AUTO = "auto"
     GRPC = "grpc"
     HTTP = "http"
+
+
+class ClientCertificate(enum.Enum):
+    """Whether callers have to show a certificate."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A certificate chain and its key, as PEM files. They are read again when they change."""
+
+    cert_file: str
+    """The file of the chain."""
+
+    key_file: str
+    """The file of the key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerTls:
+    """TLS for callers."""
+
+    certificates: tuple[Certificate, ...]
+    """The certificates. The first one serves callers that ask for no known name."""
+
+    client_ca_file: str = ""
+    """The PEM file of the authorities that callers' certificates come from."""
+
+    client_certificate: ClientCertificate = ClientCertificate.NONE
+    """Whether callers have to show one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +66,12 @@ class ListenerSettings:
 
     protocol: ListenerProtocol = ListenerProtocol.AUTO
     """What it takes."""
+
+    tls: ListenerTls | None = None
+    """TLS for callers. None means clear text."""
+
+    proxy_protocol_from: tuple[str, ...] = ()
+    """The networks that have to send a PROXY protocol header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +102,31 @@ class Limits:
     stall_timeout: float = 60.0
     """Seconds an HTTP caller may neither read what is ready for it nor send what is waited for."""
 
+    max_connections: int = 0
+    """The most connections of one listener. 0 means no limit."""
+
+    max_connections_per_peer: int = 0
+    """The most connections of one peer address to one listener. 0 means no limit."""
+
+    max_headers: int = 128
+    """The most headers of a request or an answer."""
+
+    stream_buffer_bytes: int = 256 * 1024
+    """The most bytes of a stream, per direction, that wait for whoever does not read."""
+
+    connection_buffer_bytes: int = 16 * 1024 * 1024
+    """The most bytes that wait on one connection, all its streams together."""
+
+    handshake_timeout: float = 10.0
+    """Seconds a new connection has for the PROXY header, the TLS handshake and its first request."""
+
+    max_premature_resets: int = 500
+    """Streams a caller may reset before it was answered while those are half or more of all (CVE-2023-44487)."""
+
+    max_control_frames: int = 1000
+    """Control frames and empty DATA of one connection in a second, beyond two for each request and for each DATA or
+    answer sent."""
+
     @property
     def message_ceiling(self) -> int:
         """The largest message a proxying engine takes in before the proxy checks it, in bytes.
@@ -70,17 +141,20 @@ class Limits:
 class ServerSettings:
     """What is decided at the start of the process."""
 
-    listeners: tuple[ListenerSettings, ...] = (
-        ListenerSettings(name="traffic", address="0.0.0.0:8080"),
-        ListenerSettings(name="http", address="0.0.0.0:8081", protocol=ListenerProtocol.HTTP),
-    )
+    listeners: tuple[ListenerSettings, ...] = (ListenerSettings(name="traffic", address="0.0.0.0:8080"),)
     """The sockets callers connect to."""
 
     admin_address: str = "127.0.0.1:9090"
     """The socket of the gateway API. Empty means none."""
 
-    admin_http_address: str = "127.0.0.1:9091"
-    """The socket of the gateway API as REST. Empty means none."""
+    admin_http_address: str = ""
+    """A socket of the gateway API as REST alone. Empty means none."""
+
+    admin_tls: ListenerTls | None = None
+    """TLS for the gateway API. None means clear text."""
+
+    engine: Engine = Engine.WIRE
+    """What carries the calls."""
 
     drain_timeout: float = 30.0
     """Seconds calls have to finish when the gateway stops."""

@@ -204,7 +204,10 @@ class RoutePlan:
     """Which scripts may call. None leaves them to the browser, which lets none."""
 
     needs_messages: bool = False
-    """Whether a policy looks at messages."""
+    """Whether messages are looked at or compressed anew, so that forwarding frames will not do."""
+
+    uncompressed: bool = False
+    """Whether an upstream wants messages that are not compressed, whatever the caller does."""
 
     upstreams: tuple[UpstreamPlan, ...] = ()
     """Where calls go. Empty for a route that answers by itself."""

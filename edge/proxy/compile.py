@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from edge.model.config import Configuration, Forward, Route
 from edge.model.settings import Limits
 from edge.model.snapshot import Cluster, RoutePlan, Snapshot, UpstreamPlan
+from edge.model.upstreams import Compression
 from edge.policies import compile_policies
 from edge.routing import RadixRouteTable
+
+_RECOMPRESSED = frozenset({Compression.GZIP, Compression.DEFLATE})
 
 
 def compile_snapshot(configuration: Configuration, clusters: Mapping[str, Cluster], limits: Limits) -> Snapshot:
@@ -55,6 +58,8 @@ def _plan(route: Route, configuration: Configuration, clusters: Mapping[str, Clu
         response_changes=compiled.response_changes,
         cors=compiled.cors,
         upstreams=upstreams,
+        needs_messages=any(configuration.upstreams[each.name].compression in _RECOMPRESSED for each in upstreams),
+        uncompressed=any(configuration.upstreams[each.name].compression is Compression.NONE for each in upstreams),
         single=weighted[0] if len(weighted) == 1 else None,
         max_request_bytes=_smaller(route.max_request_message_bytes, limits.max_message_bytes),
         max_response_bytes=_smaller(route.max_response_message_bytes, limits.max_message_bytes),

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 import grpc
 import grpc.aio
 
 from edge.model.call import Call, MetadataPairs, StatusSource
 from edge.model.errors import GatewayError
+from edge.model.peers import Peers
+from edge.model.refusals import deadline, not_grpc
 from edge.model.snapshot import RoutePlan
 from edge.model.status import Code
 from edge.policies import changed
 from edge.proxy.dispatcher import Dispatcher
-from edge.proxy.metadata import Peers, outgoing, valid
-from edge.proxy.respond import CODES, Context, connection_failure, deadline, not_grpc, refuse
-from edge.upstream.channels import Channels, Connection
+from edge.proxy.handed import HandedCalls
+from edge.proxy.metadata import outgoing, valid
+from edge.proxy.respond import CODES, Context, connection_failure, refuse
+from edge.upstream.channels import Connection
+from edge.upstream.grpc_endpoint import channels_of
 
 _monotonic = time.monotonic
 
@@ -27,18 +31,22 @@ LONGEST_TIMEOUT = 1e8
 class Core:
     """What every method shares: the pipeline and what is known of peers."""
 
-    __slots__ = ("dispatcher", "keep_plain", "max_metadata", "peers")
+    __slots__ = ("dispatcher", "handed", "keep_plain", "max_metadata", "peers")
 
     def __init__(self, dispatcher: Dispatcher, peers: Peers, *, max_metadata: int, keep_plain: int) -> None:
         self.dispatcher = dispatcher
         self.peers = peers
         self.max_metadata = max_metadata
         """The most metadata of a caller, in bytes."""
+        self.handed = HandedCalls()
+        """The calls that the wire engine has admitted and cannot carry."""
         self.keep_plain = keep_plain
         """Messages to callers below this size are not compressed. 0 where nothing is."""
 
     def call(self, method: str, context: Context) -> Call:
-        """Make the neutral call of a grpc.aio context."""
+        """Make the neutral call of a grpc.aio context, or take the one that the wire engine has handed over."""
+        if self.handed and (handed := self.handed.take(context.invocation_metadata())) is not None:
+            return handed
         now = _monotonic()
         remaining = context.time_remaining()
         if remaining is not None:
@@ -51,6 +59,10 @@ class Core:
             deadline=None if remaining is None else now + remaining,
         )
 
+    def open(self, call: Call) -> Awaitable[None] | None:
+        """Match and admit a call, unless that has been done before it was handed over. See `Dispatcher.open`."""
+        return None if call.admitted else self.dispatcher.open(call)
+
     def lease(self, call: Call) -> tuple[Connection, list[tuple[str, str | bytes]]]:
         """Pick an endpoint and return its connection and the metadata for it.
 
@@ -62,9 +74,10 @@ class Core:
         peer = self.peers.get(call.peer)
         call.peer = peer.address
         endpoint = self.dispatcher.pick(call, call.started)
-        if not isinstance(endpoint.carrier, Channels):
+        channels = channels_of(endpoint.carrier)
+        if channels is None:
             raise not_grpc(call)
-        return endpoint.carrier.connection(), outgoing(call, peer, self.max_metadata)
+        return channels.connection(), outgoing(call, peer, self.max_metadata)
 
 
 def shrunk(remaining: float) -> float:

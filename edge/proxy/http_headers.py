@@ -13,9 +13,9 @@ from urllib.parse import unquote_to_bytes
 from edge.model.call import Call
 from edge.model.errors import InvalidRequest, MetadataTooLarge, Violation
 from edge.model.http import HeaderPairs, HttpRequest
+from edge.model.peers import Peer
 from edge.model.snapshot import RoutePlan
 from edge.policies import changed
-from edge.proxy.metadata import Peer
 
 VIA = "1.1 edge"
 """What is added to `via` of requests; a gateway has to (RFC 9110 section 7.6.3). Answers, where it may, get none."""

@@ -9,9 +9,9 @@ from typing import Self
 
 from edge.model.call import Call
 from edge.model.errors import DeadlineExceeded, GatewayError
+from edge.model.refusals import deadline
 from edge.model.snapshot import RoutePlan
 from edge.proxy.idle import IdleTimer
-from edge.proxy.respond import deadline
 
 
 class HttpLimits:

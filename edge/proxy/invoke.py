@@ -14,15 +14,16 @@ import grpc
 import grpc.aio
 
 from edge.model.call import Call, MetadataPairs
-from edge.model.errors import DeadlineExceeded, GatewayError
+from edge.model.errors import GatewayError
 from edge.model.invoke import Reply, UpstreamError, split_details
+from edge.model.refusals import deadline, late, no_message, too_large
 from edge.model.snapshot import RoutePlan
 from edge.model.status import Code
 from edge.proxy.exchange import Core, initial_for, shrunk, time_limit
 from edge.proxy.idle import IdleTimer
 from edge.proxy.metadata import valid
 from edge.proxy.quirks import final_status, initial_metadata, receiver, sender, trailing_metadata
-from edge.proxy.respond import CODES, connection_failure, deadline, no_message, too_large
+from edge.proxy.respond import CODES, connection_failure
 from edge.upstream.channels import WireMetadata
 
 _STREAM_ENDED = (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError, grpc.aio.UsageError)
@@ -127,7 +128,7 @@ class GrpcStream:
         self._timer: asyncio.TimerHandle | None = None
         if seconds is not None and self._limit[1] != "caller":
             # the upstream's side has this limit too, but a caller that does not read holds up what comes from there
-            self._timer = loop.call_later(seconds, self.end, _late(call, self._limit))
+            self._timer = loop.call_later(seconds, self.end, late(call, self._limit))
 
     async def initial(self) -> MetadataPairs:
         """Wait for the initial metadata and return it, after the route's policies.
@@ -259,15 +260,8 @@ def _left(call: Call, limit: tuple[float | None, str]) -> float | None:
         return None
     left = limit[0] - (time.monotonic() - call.started)
     if left <= 0:
-        raise _late(call, limit)
+        raise late(call, limit)
     return shrunk(left)
-
-
-def _late(call: Call, limit: tuple[float | None, str]) -> DeadlineExceeded:
-    """Return the refusal when a limit has passed."""
-    if limit[0] is None or limit[1] == "caller":
-        return DeadlineExceeded("the caller's deadline has passed", metadata={"deadline": "caller"})
-    return deadline(call, limit[1], limit[0])
 
 
 def _failure(
@@ -278,11 +272,11 @@ def _failure(
     code = error.code()
     if own is not None:
         return own
-    late = code is grpc.StatusCode.DEADLINE_EXCEEDED and limit[0] is not None
-    if late and limit[1] == "caller" and error.details() == _DEADLINE and not error.trailing_metadata():
-        return _late(call, limit)
-    if late and limit[1] != "caller" and limit[0] is not None and time.monotonic() - call.started >= limit[0] * 0.99:
-        return _late(call, limit)
+    overdue = code is grpc.StatusCode.DEADLINE_EXCEEDED and limit[0] is not None
+    if overdue and limit[1] == "caller" and error.details() == _DEADLINE and not error.trailing_metadata():
+        return late(call, limit)
+    if overdue and limit[1] != "caller" and limit[0] is not None and time.monotonic() - call.started >= limit[0] * 0.99:
+        return late(call, limit)
     status, trailing = split_details(CODES[code], error.details() or "", valid(error.trailing_metadata() or ()))
     return UpstreamError(
         status,

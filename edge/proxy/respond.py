@@ -13,15 +13,8 @@ import grpc
 import grpc.aio
 
 from edge.model.call import Call
-from edge.model.errors import (
-    DeadlineExceeded,
-    GatewayError,
-    MessageTooLarge,
-    NoRoute,
-    ResponseTooLarge,
-    UpstreamProtocolError,
-    UpstreamUnreachable,
-)
+from edge.model.errors import GatewayError, UpstreamProtocolError
+from edge.model.refusals import broken, not_reached
 from edge.model.status import Code
 from edge.proxy.quirks import CORE_ERROR
 from edge.upstream.channels import connect_error
@@ -74,58 +67,7 @@ def connection_failure(call: Call, error: grpc.aio.AioRpcError) -> GatewayError 
         wrong.code = Code.UNAVAILABLE  # type: ignore[misc] # like every endpoint that cannot be used
         return wrong
     if _NOT_REACHED.search(details):
-        return UpstreamUnreachable(
-            f"upstream {name} could not be reached", metadata=metadata, cause=f"{address}: {connect_error(details)}"
-        )
+        return not_reached(call, connect_error(details))
     if never_began or _BROKEN.search(details):
-        return UpstreamUnreachable(
-            f"upstream {name} broke the connection during the call", metadata=metadata, cause=f"{address}: {details}"
-        )
+        return broken(call, details)
     return None
-
-
-def not_grpc(call: Call) -> NoRoute:
-    """Return the refusal of a gRPC call whose route leads to an upstream that speaks plain HTTP."""
-    route = call.plan.route.name if call.plan is not None else ""
-    name = call.upstream.name if call.upstream is not None else ""
-    return NoRoute(
-        f"{route} leads to {name}, which speaks plain HTTP and takes no gRPC calls",
-        metadata={"method": call.method, "route": route},
-    )
-
-
-def no_message(call: Call) -> UpstreamProtocolError:
-    """Return the refusal of a unary call that the upstream ended with OK and without a message."""
-    name = call.upstream.name if call.upstream is not None else ""
-    return UpstreamProtocolError(
-        f"upstream {name} ended a unary call with OK and without a message", metadata={"upstream": name}
-    )
-
-
-def too_large(direction: str, size: int, call: Call) -> MessageTooLarge:
-    """Return the refusal of a message. `direction` is `request` or `response`."""
-    plan = call.plan
-    assert plan is not None, "sizes are checked after the match"
-    limit, own = (
-        (plan.max_request_bytes, plan.route.max_request_message_bytes)
-        if direction == "request"
-        else (plan.max_response_bytes, plan.route.max_response_message_bytes)
-    )
-    name = f"max_{direction}_message_bytes of {plan.route.name}" if own == limit else "server.limits.max_message_bytes"
-    kind = MessageTooLarge if direction == "request" else ResponseTooLarge
-    return kind(
-        f"a {direction} message of {size} bytes is larger than the {limit} that {name} allows",
-        metadata={"limit": name, "limitBytes": str(limit), "messageBytes": str(size)},
-    )
-
-
-def deadline(call: Call, whose: str, seconds: float) -> DeadlineExceeded:
-    """Return the refusal when a time limit of ours has passed. `whose` is `route`, `upstream` or `stream idle`."""
-    plan = call.plan
-    name = plan.route.name if plan is not None else ""
-    if whose == "upstream" and call.upstream is not None:
-        name = call.upstream.name
-    what = "no message for" if whose == "stream idle" else "the call took longer than"
-    return DeadlineExceeded(
-        f"{what} the {seconds:g} s that the {whose} timeout of {name} allows", metadata={"deadline": whose}
-    )

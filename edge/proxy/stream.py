@@ -17,6 +17,7 @@ import grpc.aio
 
 from edge.model.call import Call, StatusSource
 from edge.model.errors import DirectReply, GatewayError
+from edge.model.refusals import deadline, too_large
 from edge.model.snapshot import RoutePlan
 from edge.model.status import Code
 from edge.model.unexpected import unexpected
@@ -32,7 +33,7 @@ from edge.proxy.exchange import (
 from edge.proxy.idle import IdleTimer
 from edge.proxy.metadata import valid
 from edge.proxy.quirks import final_status, initial_metadata, receiver, sender, trailing_metadata
-from edge.proxy.respond import Context, deadline, too_large
+from edge.proxy.respond import Context
 from edge.upstream.channels import WireMetadata
 
 HEADER_HOLD = 0.005
@@ -57,7 +58,7 @@ class StreamExchange:
         call = core.call(self._method, context)
         forwarding: _Forwarding | None = None
         try:
-            pending = core.dispatcher.open(call)
+            pending = core.open(call)
             if pending is not None:
                 await pending
             forwarding = _Forwarding(core, call, context)

@@ -13,6 +13,7 @@ import grpc.aio
 
 from edge.model.call import Call, StatusSource
 from edge.model.errors import DirectReply, GatewayError
+from edge.model.refusals import no_message, too_large
 from edge.model.status import Code
 from edge.model.unexpected import unexpected
 from edge.proxy.exchange import (
@@ -25,7 +26,7 @@ from edge.proxy.exchange import (
     time_limit,
 )
 from edge.proxy.metadata import valid
-from edge.proxy.respond import Context, no_message, too_large
+from edge.proxy.respond import Context
 
 
 class UnaryExchange:
@@ -43,7 +44,7 @@ class UnaryExchange:
         call = core.call(self._method, context)
         limit: tuple[float | None, str] = (None, "caller")
         try:
-            pending = core.dispatcher.open(call)
+            pending = core.open(call)
             if pending is not None:
                 await pending
             plan = call.plan

@@ -1,5 +1,7 @@
 """The live side of an upstream: its endpoints, their connections, and what is known of its services.
 
+grpc_endpoint the kept connections of one endpoint to the wire engine; with it grpc_line (one connection, made anew when
+              it is lost), grpc_dial (TCP and TLS), grpc_protocol (bytes)
 channels      the kept grpc.aio channels and multicallables of one endpoint
 unary_call    a unary call without a task of its own
 cluster       the endpoints of one upstream: discovery in, balancer out, leases
@@ -16,5 +18,6 @@ clusters      all clusters; keeps unchanged ones when the configuration changes
 from edge.upstream.channels import Channels
 from edge.upstream.cluster import UpstreamCluster
 from edge.upstream.clusters import Clusters
+from edge.upstream.grpc_endpoint import GrpcEndpoint
 
-__all__ = ["Channels", "Clusters", "UpstreamCluster"]
+__all__ = ["Channels", "Clusters", "GrpcEndpoint", "UpstreamCluster"]

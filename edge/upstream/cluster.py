@@ -17,9 +17,13 @@ from edge.model.snapshot import SourceState
 from edge.model.upstreams import Upstream, UpstreamProtocol
 from edge.tasks import Tasks
 from edge.upstream.channels import Channels, credentials
+from edge.upstream.grpc_endpoint import GrpcEndpoint
 from edge.upstream.http_dial import tls_context
 from edge.upstream.http_endpoint import HttpEndpoint
 from edge.upstream.schemas import SchemaKeeper
+from edge.wire.sending import Turn
+
+_Carrier = Channels | GrpcEndpoint | HttpEndpoint
 
 
 class _Member:
@@ -27,7 +31,7 @@ class _Member:
 
     __slots__ = ("carrier", "endpoint", "found", "tasks")
 
-    def __init__(self, found: EndpointAddress, carrier: Channels | HttpEndpoint) -> None:
+    def __init__(self, found: EndpointAddress, carrier: _Carrier) -> None:
         self.found = found
         self.carrier = carrier
         self.endpoint = Endpoint(found, carrier)
@@ -46,6 +50,7 @@ class UpstreamCluster:
         limits: The limits of the gateway.
         schema: The descriptors of a schema resource, or None to learn them by reflection if the upstream says so.
         borrowed: Returns the descriptors another upstream has learnt, when a schema resource says to take those.
+        turn: Who writes for the wire engine. None means that grpc.aio reaches gRPC endpoints.
         changed: Called after each change of an endpoint's state, of discovery or of the descriptors.
     """
 
@@ -57,11 +62,12 @@ class UpstreamCluster:
         changed: Callable[[], None],
         schema: SchemaSet | None = None,
         borrowed: Callable[[], tuple[SchemaSet, SourceState]] | None = None,
+        turn: Turn | None = None,
     ) -> None:
         self.name = upstream.name
         self.upstream = upstream
         # read here, where a failure refuses the configuration, and not when it is put in force
-        self._carrier = _carriers(upstream, limits)
+        self._carrier = _carriers(upstream, limits, turn)
         self.given_schema = schema
         self.borrowed_schema = borrowed
         self._changed = changed
@@ -232,10 +238,13 @@ class UpstreamCluster:
         self._changed()
 
 
-def _carriers(upstream: Upstream, limits: Limits) -> Callable[[str], Channels | HttpEndpoint]:
-    """Return what makes the carrier of an address, by what the endpoints speak."""
+def _carriers(upstream: Upstream, limits: Limits, turn: Turn | None) -> Callable[[str], _Carrier]:
+    """Return what makes the carrier of an address, by what the endpoints speak and which engine there is."""
     if upstream.protocol is UpstreamProtocol.HTTP:
         context = tls_context(upstream)
         return lambda address: HttpEndpoint(upstream, address, context)
     tls = credentials(upstream)
-    return lambda address: Channels(upstream, address, limits, tls)
+    if turn is None:
+        return lambda address: Channels(upstream, address, limits, tls)
+    context = tls_context(upstream, ("h2",))
+    return lambda address: GrpcEndpoint(upstream, address, limits, context, turn, credentials=tls)

@@ -15,6 +15,7 @@ from edge.model.upstreams import Upstream
 from edge.model.watch import Watch
 from edge.tasks import Tasks
 from edge.upstream.cluster import UpstreamCluster
+from edge.wire.sending import Turn
 
 
 class Clusters:
@@ -22,11 +23,13 @@ class Clusters:
 
     Args:
         limits: The limits of the gateway.
+        turn: Who writes for the wire engine. None means that grpc.aio reaches gRPC endpoints.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, turn: Turn | None = None) -> None:
         self.changes: Watch[int] = Watch(0)
         self._limits = limits
+        self._turn = turn
         self._current: dict[str, UpstreamCluster] = {}
         self._retired: set[UpstreamCluster] = set()
         self._methods: dict[str, Method] = {}
@@ -64,7 +67,14 @@ class Clusters:
         ):
             return present
         borrowed = partial(self.schema, upstream.schema) if borrows else None
-        return UpstreamCluster(upstream, limits=self._limits, schema=given, borrowed=borrowed, changed=self._changed)
+        return UpstreamCluster(
+            upstream,
+            limits=self._limits,
+            schema=given,
+            borrowed=borrowed,
+            changed=self._changed,
+            turn=self._turn,
+        )
 
     def _schema_sets(self, configuration: Configuration) -> dict[str, SchemaSet]:
         """Return the schemas that have files, linked, the same objects where the files are the same."""

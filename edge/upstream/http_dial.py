@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edge.model.errors import InvalidRequest, Violation
 from edge.model.upstreams import Upstream
@@ -63,8 +63,14 @@ def connect_words(error: BaseException) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
-def tls_context(upstream: Upstream) -> ssl.SSLContext | None:
-    """Read the TLS files of an HTTP upstream. None is for clear text.
+def tls_context(upstream: Upstream, alpn: Sequence[str] = ("http/1.1",)) -> ssl.SSLContext | None:
+    """Read the TLS files of an upstream. None is for clear text.
+
+    Certificates of endpoints are verified, their names too (RFC 9110, 4.3.4).
+
+    Args:
+        upstream: The upstream.
+        alpn: The protocols to agree on, the best first: `http/1.1`, or `h2` for gRPC.
 
     Raises:
         InvalidRequest: a file cannot be read or does not hold what it should.
@@ -83,5 +89,5 @@ def tls_context(upstream: Upstream) -> ssl.SSLContext | None:
             "the file does not hold what it should" if isinstance(error, ssl.SSLError) else "the file cannot be read"
         )
         raise InvalidRequest.of([Violation(f"{upstream.name}.tls.{field}", words)]) from error
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(list(alpn))
     return context

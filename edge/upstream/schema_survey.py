@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from edge.model.endpoint import Endpoint
 from edge.model.schema import SchemaSet
 from edge.tasks import Tasks
-from edge.upstream.channels import Channels
+from edge.upstream.grpc_endpoint import channels_of
 from edge.upstream.reflection import Answer, Head, ReflectionError, Unsupported, read_answer
 
 _log = logging.getLogger(__name__)
@@ -141,12 +141,13 @@ class Survey:
         """Return the answer of an endpoint, why there is none, or None when its turn did not come."""
         async with self._limit:
             left = deadline - asyncio.get_running_loop().time()
-            if not isinstance(endpoint.carrier, Channels):
+            channels = channels_of(endpoint.carrier)
+            if channels is None:
                 return "cannot be asked"
             if left <= 0:
                 return None
             try:
-                channel = endpoint.carrier.connection().channel
+                channel = channels.connection().channel
                 # one that does not answer leaves time for others
                 return await read_answer(channel, seconds=min(left, self._seconds / 2), heads=self._heads)
             except ReflectionError as error:

@@ -53,7 +53,7 @@ def pages() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def gateway(address: str, pages: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address for HTTP callers of a gateway with web.yaml."""
-    free = dict.fromkeys(("EDGE_TRAFFIC", "EDGE_HTTP", "EDGE_ADMIN", "EDGE_ADMIN_HTTP"), "127.0.0.1:0")
+    free = dict.fromkeys(("EDGE_TRAFFIC", "EDGE_ADMIN"), "127.0.0.1:0")
     process = Process(
         "web-gateway",
         python("edge.cli", "serve", "--config", str(BOOKSTORE / "web.yaml")),
@@ -64,7 +64,7 @@ def gateway(address: str, pages: str, tmp_path_factory: pytest.TempPathFactory) 
             patch.setenv(name, value)
         process.start()
     try:
-        yield process.ready["listeners"]["http"]
+        yield process.ready["listeners"]["traffic"]
     finally:
         process.stop()
 

@@ -52,14 +52,17 @@ async def gateway(folder: Path, shops: tuple[ShopServer, ShopServer]) -> AsyncIt
         started.stop()
 
 
-async def of_versions(admin: Admin, *endpoints: int) -> health_service_pb2.UpstreamHealth:
-    """Wait until so many endpoints have each version, those in force first, and return the upstream's health."""
+async def of_versions(admin: Admin, *endpoints: int, saying: str = "") -> health_service_pb2.UpstreamHealth:
+    """Wait until so many endpoints have each version, those in force first, and return the upstream's health.
+
+    Its reason is one that says `saying`.
+    """
 
     async def found() -> health_service_pb2.UpstreamHealth | None:
         answer = await admin.health.GetHealth(health_service_pb2.GetHealthRequest(), timeout=20)
         (shown,) = answer.health.upstreams
         counts = [len(version.endpoints) for version in shown.schema_versions]
-        return shown if counts == list(endpoints) else None
+        return shown if counts == list(endpoints) and saying in shown.reason else None
 
     return await eventually(found, within=20, what=f"versions of {endpoints} endpoints")
 
@@ -101,7 +104,7 @@ async def test_instances_of_two_versions_are_shown_and_a_new_method_becomes_know
 
         for shop in shops:
             await shop.start()
-        health = await of_versions(admin, 1, 1)
+        health = await of_versions(admin, 1, 1, saying="any more")
         assert health.state == HEALTH.STATE_DEGRADED
         assert "does not offer server reflection any more, the last descriptors stay" in health.reason
         assert {difference for version in health.schema_versions for difference in version.differences} == {

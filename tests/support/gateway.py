@@ -23,6 +23,7 @@ from gateway.v1 import (
     upstream_pb2,
     upstream_service_pb2,
 )
+from tests.support.engine import AIO
 from tests.support.processes import Process, python
 from tests.support.raw_peer import Handler, RawServer
 from tests.support.rpc import ROOMY, Stub, eventually
@@ -51,8 +52,9 @@ class Gateway(Process):
                 {"name": "traffic", "address": "127.0.0.1:0"},
                 {"name": "http", "address": "127.0.0.1:0", "protocol": "HTTP"},
             ],
-            "admin": {"address": "127.0.0.1:0", "http_address": "127.0.0.1:0"},
+            "admin": {"address": "127.0.0.1:0", **({"http_address": "127.0.0.1:0"} if AIO else {})},
             "drain_timeout": "5s",
+            **({"engine": "GRPC_AIO"} if AIO else {}),
             **configuration.get("server", {}),
         }
         # JSON is YAML

@@ -193,13 +193,17 @@ class RawConnection:
         self._on_stream = on_stream
         self._changed = asyncio.Event()
         self._settings = settings
+        self._client = client
         self._buffer = b""
         self._preface = not client
 
     async def begin(self) -> None:
         """Send the preface and the settings."""
         if self._settings:
-            self.h2.local_settings.update(self._settings)
+            # `update` would keep them back until the other side has acknowledged those that h2 begins with
+            values = {**self.h2.local_settings, **self._settings}
+            codes = {h2.settings.SettingCodes(code): value for code, value in values.items()}
+            self.h2.local_settings = h2.settings.Settings(client=self._client, initial_values=codes)
         self.h2.initiate_connection()
         self.h2.increment_flow_control_window(WINDOW)
         await self.flush()

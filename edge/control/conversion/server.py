@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 
 from edge.control.conversion import checks
 from edge.control.conversion.availability import check_available, refused
+from edge.control.conversion.listeners import convert_admin, convert_listeners, grpc_aio_cannot, networks
 from edge.control.conversion.scope import Locate, Places, Problem, Scope
-from edge.control.kinds import ID_PATTERN, ID_RULE
 from edge.model.errors import InvalidRequest, Violation
-from edge.model.settings import Limits, ListenerProtocol, ListenerSettings, ServerSettings
+from edge.model.settings import Engine, Limits, ServerSettings
 from gateway.v1 import config_pb2, server_pb2
 
-_PROTOCOLS = {
-    server_pb2.Listener.PROTOCOL_UNSPECIFIED: ListenerProtocol.AUTO,
-    server_pb2.Listener.PROTOCOL_AUTO: ListenerProtocol.AUTO,
-    server_pb2.Listener.PROTOCOL_GRPC: ListenerProtocol.GRPC,
-    server_pb2.Listener.PROTOCOL_HTTP: ListenerProtocol.HTTP,
+_ENGINES = {
+    server_pb2.ServerConfig.ENGINE_UNSPECIFIED: Engine.WIRE,
+    server_pb2.ServerConfig.ENGINE_WIRE: Engine.WIRE,
+    server_pb2.ServerConfig.ENGINE_GRPC_AIO: Engine.GRPC_AIO,
 }
 
 _LEVELS = {
@@ -42,6 +40,23 @@ _COMPRESSION_LEVELS = {
 }
 
 _DRAIN_MOST = 86400.0
+_MOST_CONNECTIONS = 1_000_000
+_LARGEST_WINDOW = 2**31 - 1  # RFC 9113, 6.9.1
+
+_COUNTS = {
+    "max_connections": (1, _MOST_CONNECTIONS, "count connections"),
+    "max_connections_per_peer": (1, _MOST_CONNECTIONS, "count connections of a peer"),
+    # a gRPC call has about ten, a browser's request twenty
+    "max_headers": (16, 10_000, "count headers"),
+    # a whole frame has to fit (RFC 9113, 4.2)
+    "stream_buffer_bytes": (16_384, _LARGEST_WINDOW, "bound what waits in a stream"),
+    # no SETTINGS make the window of a connection smaller (RFC 9113, 6.9.2)
+    "connection_buffer_bytes": (65_535, _LARGEST_WINDOW, "bound what waits on a connection"),
+    "max_premature_resets": (1, 1_000_000, "count streams that are reset"),
+    # a connection begins with several
+    "max_control_frames": (10, 1_000_000, "count control frames"),
+}
+"""Limits that only the wire engine has: the least and the most that is taken, and what the other engine cannot do."""
 
 
 def convert_server(config: config_pb2.GatewayConfig, locate: Locate | None = None) -> ServerSettings:
@@ -84,10 +99,13 @@ def _settings(config: config_pb2.GatewayConfig, scope: Scope) -> ServerSettings:
     default = ServerSettings()
     server, log = config.server, config.observability.log
     place = scope.field("server")
-    listeners = _listeners(server.listeners, place.field("listeners")) or default.listeners
-    bound = {listener.address: f"server.listeners[{index}].address" for index, listener in enumerate(listeners)}
-    admin = _admin_address(server.admin, "address", place.field("admin"), default.admin_address, bound)
-    admin_http = _admin_address(server.admin, "http_address", place.field("admin"), default.admin_http_address, bound)
+    if server.engine not in _ENGINES:
+        place.field("engine").refuse(f"{server.engine} is not known")
+    engine = _ENGINES.get(server.engine, default.engine)
+    listeners = convert_listeners(server, engine, place)
+    owner = "server.listeners[{}].address" if server.listeners else "the default of server.listeners"
+    bound = {listener.address: owner.format(index) for index, listener in enumerate(listeners)}
+    admin, admin_http, admin_tls = convert_admin(server.admin, engine, place.field("admin"), bound)
     log_place = scope.field("observability").field("log")
     if log.level not in _LEVELS:
         log_place.field("level").refuse(f"{log.level} is not known")
@@ -100,55 +118,17 @@ def _settings(config: config_pb2.GatewayConfig, scope: Scope) -> ServerSettings:
         listeners=listeners,
         admin_address=admin,
         admin_http_address=admin_http,
+        admin_tls=admin_tls,
+        engine=engine,
         drain_timeout=drain,
-        limits=_limits(server.limits, place.field("limits")),
-        trusted_proxies=tuple(
-            _network(network, place.field("trusted_proxies").index(index))
-            for index, network in enumerate(server.trusted_proxies)
-        ),
+        limits=_limits(server.limits, engine, place.field("limits")),
+        trusted_proxies=networks(server.trusted_proxies, place.field("trusted_proxies")),
         compression_level=_compression_level(server, place.field("response_compression").field("level")),
         compression_min_bytes=server.response_compression.min_message_bytes or default.compression_min_bytes,
         log_level=_LEVELS.get(log.level, default.log_level),
         log_format=_FORMATS.get(log.format, default.log_format),
         access_log=log.access,
     )
-
-
-def _listeners(listeners: Sequence[server_pb2.Listener], scope: Scope) -> tuple[ListenerSettings, ...]:
-    found = []
-    names = []
-    for index, listener in enumerate(listeners):
-        place = scope.index(index)
-        name = listener.name or ("traffic" if index == 0 else f"traffic-{index + 1}")
-        if not ID_PATTERN.fullmatch(name):
-            place.field("name").refuse(f"`{name[:100]}` does not fit: a name has to be {ID_RULE}")
-        names.append((name, place.field("name")))
-        if listener.protocol not in _PROTOCOLS:
-            place.field("protocol").refuse(f"{listener.protocol} is not known")
-        address = checks.address(listener.address, place.field("address"), any_port=True)
-        protocol = _PROTOCOLS.get(listener.protocol, ListenerProtocol.AUTO)
-        found.append(ListenerSettings(name=name, address=address, protocol=protocol))
-    checks.no_repeats(names)
-    checks.no_repeats(
-        (listener.address, scope.index(index).field("address"))
-        for index, listener in enumerate(found)
-        if listener.address and not listener.address.endswith(":0")
-    )
-    return tuple(found)
-
-
-def _admin_address(
-    admin: server_pb2.AdminListener, field: str, scope: Scope, default: str, bound: dict[str, str]
-) -> str:
-    """Return an address of the gateway API, and remember in `bound` whose it is."""
-    given: str = getattr(admin, field)
-    address = checks.address(given, scope.field(field), any_port=True) if given else default
-    if admin.disabled:
-        return ""
-    if address in bound and not address.endswith(":0"):
-        scope.field(field).refuse(f"`{address}` is in {bound[address]} already")
-    bound[address] = f"server.admin.{field}"
-    return address
 
 
 def _compression_level(server: server_pb2.ServerConfig, scope: Scope) -> int:
@@ -160,18 +140,30 @@ def _compression_level(server: server_pb2.ServerConfig, scope: Scope) -> int:
     return _COMPRESSION_LEVELS.get(level, 1)
 
 
-def _limits(limits: server_pb2.Limits, scope: Scope) -> Limits:
+def _limits(limits: server_pb2.Limits, engine: Engine, scope: Scope) -> Limits:
     default = Limits()
     for field in ("max_metadata_bytes", "max_concurrent_streams"):
         checks.message_size(getattr(limits, field), scope.field(field))
 
-    def seconds(field: str, least: float) -> float | None:
+    def seconds(field: str, least: float, most: float = checks.LONGEST) -> float | None:
         if not limits.HasField(field):
             return None
-        return checks.seconds(getattr(limits, field), scope.field(field), least=least)
+        return checks.seconds(getattr(limits, field), scope.field(field), least=least, most=most)
 
     grace = seconds("connection_grace", 0.0)
     stall = seconds("stall_timeout", 0.1)
+    handshake = None
+    if engine is Engine.WIRE:
+        handshake = seconds("handshake_timeout", 0.1, 3600.0)
+    elif limits.HasField("handshake_timeout"):
+        grpc_aio_cannot("time the beginning of a connection", scope.field("handshake_timeout"))
+    count = {field: _count(limits, field, engine, scope) or getattr(default, field) for field in _COUNTS}
+    if count["stream_buffer_bytes"] > count["connection_buffer_bytes"]:
+        field = "stream_buffer_bytes" if limits.stream_buffer_bytes else "connection_buffer_bytes"
+        scope.field(field).refuse(
+            f"one stream may have {count['stream_buffer_bytes']} bytes waiting, and its whole connection only "
+            f"{count['connection_buffer_bytes']}; `connection_buffer_bytes` may not be less than `stream_buffer_bytes`"
+        )
     return Limits(
         max_message_bytes=checks.message_size(limits.max_message_bytes, scope.field("max_message_bytes"))
         or default.max_message_bytes,
@@ -182,18 +174,21 @@ def _limits(limits: server_pb2.Limits, scope: Scope) -> Limits:
         max_connection_idle=seconds("max_connection_idle", 1.0),
         connection_grace=default.connection_grace if grace is None else grace,
         stall_timeout=default.stall_timeout if stall is None else stall,
+        handshake_timeout=default.handshake_timeout if handshake is None else handshake,
+        **count,
     )
 
 
-def _network(value: str, scope: Scope) -> str:
-    try:
-        return str(ipaddress.ip_network(value))
-    except ValueError:
-        pass
-    try:
-        wider = ipaddress.ip_network(value, strict=False)
-    except ValueError:
-        scope.refuse(f"`{value}` is no network, as in `10.0.0.0/8` or `fd00::/8`")
+def _count(limits: server_pb2.Limits, field: str, engine: Engine, scope: Scope) -> int:
+    """Return a limit that only the wire engine has; 0 when it was refused or is left to the default."""
+    value: int = getattr(limits, field)
+    least, most, words = _COUNTS[field]
+    if not value:
+        return 0
+    if engine is Engine.GRPC_AIO:
+        grpc_aio_cannot(words, scope.field(field))
+    elif not least <= value <= most:
+        scope.field(field).refuse(f"has to be from {least} to {most}, and is {value}")
     else:
-        scope.refuse(f"`{value}` has bits set beyond its prefix; did you mean `{wider}`?")
-    return value
+        return value
+    return 0

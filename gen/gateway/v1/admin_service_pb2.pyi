@@ -18,7 +18,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ServerInfo(_message.Message):
-    __slots__ = ("node_id", "state", "version", "components", "start_time", "listeners", "config_revision", "config_time", "config_error", "active_calls", "total_calls", "resident_bytes", "workers")
+    __slots__ = ("node_id", "state", "version", "components", "start_time", "listeners", "config_revision", "config_time", "config_error", "active_calls", "total_calls", "resident_bytes", "workers", "protections", "engine")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[ServerInfo.State]
@@ -36,6 +36,13 @@ class ServerInfo(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ProtectionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -49,6 +56,8 @@ class ServerInfo(_message.Message):
     TOTAL_CALLS_FIELD_NUMBER: _ClassVar[int]
     RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
+    PROTECTIONS_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     state: ServerInfo.State
     version: str
@@ -62,7 +71,9 @@ class ServerInfo(_message.Message):
     total_calls: int
     resident_bytes: int
     workers: _containers.RepeatedCompositeFieldContainer[WorkerInfo]
-    def __init__(self, node_id: _Optional[str] = ..., state: _Optional[_Union[ServerInfo.State, str]] = ..., version: _Optional[str] = ..., components: _Optional[_Mapping[str, str]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., listeners: _Optional[_Iterable[_Union[ListenerInfo, _Mapping]]] = ..., config_revision: _Optional[int] = ..., config_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., config_error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., active_calls: _Optional[int] = ..., total_calls: _Optional[int] = ..., resident_bytes: _Optional[int] = ..., workers: _Optional[_Iterable[_Union[WorkerInfo, _Mapping]]] = ...) -> None: ...
+    protections: _containers.ScalarMap[str, int]
+    engine: str
+    def __init__(self, node_id: _Optional[str] = ..., state: _Optional[_Union[ServerInfo.State, str]] = ..., version: _Optional[str] = ..., components: _Optional[_Mapping[str, str]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., listeners: _Optional[_Iterable[_Union[ListenerInfo, _Mapping]]] = ..., config_revision: _Optional[int] = ..., config_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., config_error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., active_calls: _Optional[int] = ..., total_calls: _Optional[int] = ..., resident_bytes: _Optional[int] = ..., workers: _Optional[_Iterable[_Union[WorkerInfo, _Mapping]]] = ..., protections: _Optional[_Mapping[str, int]] = ..., engine: _Optional[str] = ...) -> None: ...
 
 class ListenerInfo(_message.Message):
     __slots__ = ("name", "address", "protocol", "tls")

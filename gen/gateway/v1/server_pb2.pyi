@@ -12,7 +12,15 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ServerConfig(_message.Message):
-    __slots__ = ("listeners", "admin", "workers", "drain_timeout", "limits", "trusted_proxies", "response_compression")
+    __slots__ = ("listeners", "admin", "workers", "drain_timeout", "limits", "trusted_proxies", "response_compression", "engine", "tls")
+    class Engine(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        ENGINE_UNSPECIFIED: _ClassVar[ServerConfig.Engine]
+        ENGINE_WIRE: _ClassVar[ServerConfig.Engine]
+        ENGINE_GRPC_AIO: _ClassVar[ServerConfig.Engine]
+    ENGINE_UNSPECIFIED: ServerConfig.Engine
+    ENGINE_WIRE: ServerConfig.Engine
+    ENGINE_GRPC_AIO: ServerConfig.Engine
     LISTENERS_FIELD_NUMBER: _ClassVar[int]
     ADMIN_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +28,8 @@ class ServerConfig(_message.Message):
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     TRUSTED_PROXIES_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_COMPRESSION_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
+    TLS_FIELD_NUMBER: _ClassVar[int]
     listeners: _containers.RepeatedCompositeFieldContainer[Listener]
     admin: AdminListener
     workers: int
@@ -27,7 +37,9 @@ class ServerConfig(_message.Message):
     limits: Limits
     trusted_proxies: _containers.RepeatedScalarFieldContainer[str]
     response_compression: ResponseCompression
-    def __init__(self, listeners: _Optional[_Iterable[_Union[Listener, _Mapping]]] = ..., admin: _Optional[_Union[AdminListener, _Mapping]] = ..., workers: _Optional[int] = ..., drain_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., trusted_proxies: _Optional[_Iterable[str]] = ..., response_compression: _Optional[_Union[ResponseCompression, _Mapping]] = ...) -> None: ...
+    engine: ServerConfig.Engine
+    tls: ListenerTls
+    def __init__(self, listeners: _Optional[_Iterable[_Union[Listener, _Mapping]]] = ..., admin: _Optional[_Union[AdminListener, _Mapping]] = ..., workers: _Optional[int] = ..., drain_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., trusted_proxies: _Optional[_Iterable[str]] = ..., response_compression: _Optional[_Union[ResponseCompression, _Mapping]] = ..., engine: _Optional[_Union[ServerConfig.Engine, str]] = ..., tls: _Optional[_Union[ListenerTls, _Mapping]] = ...) -> None: ...
 
 class ResponseCompression(_message.Message):
     __slots__ = ("level", "min_message_bytes")
@@ -111,7 +123,7 @@ class AdminListener(_message.Message):
     def __init__(self, address: _Optional[str] = ..., tls: _Optional[_Union[ListenerTls, _Mapping]] = ..., disabled: bool = ..., http_address: _Optional[str] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_message_bytes", "max_metadata_bytes", "max_concurrent_streams", "max_concurrent_calls", "max_connections", "max_connection_age", "max_connection_idle", "connection_grace", "stall_timeout")
+    __slots__ = ("max_message_bytes", "max_metadata_bytes", "max_concurrent_streams", "max_concurrent_calls", "max_connections", "max_connection_age", "max_connection_idle", "connection_grace", "stall_timeout", "max_connections_per_peer", "max_headers", "stream_buffer_bytes", "connection_buffer_bytes", "handshake_timeout", "max_premature_resets", "max_control_frames")
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_METADATA_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_CONCURRENT_STREAMS_FIELD_NUMBER: _ClassVar[int]
@@ -121,6 +133,13 @@ class Limits(_message.Message):
     MAX_CONNECTION_IDLE_FIELD_NUMBER: _ClassVar[int]
     CONNECTION_GRACE_FIELD_NUMBER: _ClassVar[int]
     STALL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONNECTIONS_PER_PEER_FIELD_NUMBER: _ClassVar[int]
+    MAX_HEADERS_FIELD_NUMBER: _ClassVar[int]
+    STREAM_BUFFER_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CONNECTION_BUFFER_BYTES_FIELD_NUMBER: _ClassVar[int]
+    HANDSHAKE_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    MAX_PREMATURE_RESETS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONTROL_FRAMES_FIELD_NUMBER: _ClassVar[int]
     max_message_bytes: int
     max_metadata_bytes: int
     max_concurrent_streams: int
@@ -130,7 +149,14 @@ class Limits(_message.Message):
     max_connection_idle: _duration_pb2.Duration
     connection_grace: _duration_pb2.Duration
     stall_timeout: _duration_pb2.Duration
-    def __init__(self, max_message_bytes: _Optional[int] = ..., max_metadata_bytes: _Optional[int] = ..., max_concurrent_streams: _Optional[int] = ..., max_concurrent_calls: _Optional[int] = ..., max_connections: _Optional[int] = ..., max_connection_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_connection_idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., connection_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., stall_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    max_connections_per_peer: int
+    max_headers: int
+    stream_buffer_bytes: int
+    connection_buffer_bytes: int
+    handshake_timeout: _duration_pb2.Duration
+    max_premature_resets: int
+    max_control_frames: int
+    def __init__(self, max_message_bytes: _Optional[int] = ..., max_metadata_bytes: _Optional[int] = ..., max_concurrent_streams: _Optional[int] = ..., max_concurrent_calls: _Optional[int] = ..., max_connections: _Optional[int] = ..., max_connection_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_connection_idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., connection_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., stall_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_connections_per_peer: _Optional[int] = ..., max_headers: _Optional[int] = ..., stream_buffer_bytes: _Optional[int] = ..., connection_buffer_bytes: _Optional[int] = ..., handshake_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_premature_resets: _Optional[int] = ..., max_control_frames: _Optional[int] = ...) -> None: ...
 
 class StoreConfig(_message.Message):
     __slots__ = ("memory", "sqlite", "redis")

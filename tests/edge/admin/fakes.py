@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from edge.model.call import Call, Protocol
 from edge.model.config import Configuration, Forward, Route, RouteMatch
+from edge.model.counters import Protections
 from edge.model.endpoint import Endpoint, EndpointAddress, EndpointState
 from edge.model.errors import NoHealthyEndpoint
 from edge.model.finding import HttpFinding
@@ -67,6 +68,7 @@ class FakeRuntime:
     """A gateway whose parts the test sets."""
 
     def __init__(self, *clusters: Cluster, **snapshot: Any) -> None:
+        self.protections = Protections()
         self.snapshot = Watch(Snapshot())
         self.changes = Watch(0)
         self.active_calls = 3

@@ -17,6 +17,7 @@ from edge.control.configurator import Configurator
 from edge.control.register import register
 from edge.control.store import MemoryStore
 from edge.model.config import Configuration
+from edge.model.counters import Protections
 from edge.model.finding import HttpFinding
 from edge.model.http import HttpRequest
 from edge.model.schema import EMPTY_SCHEMA, Method, SchemaSet
@@ -37,6 +38,7 @@ from gateway.v1 import (
 
 class FakeRuntime:
     def __init__(self) -> None:
+        self.protections = Protections()
         self.snapshot = Watch(Snapshot())
         self.changes = Watch(0)
         self.active_calls = 0

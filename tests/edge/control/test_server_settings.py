@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from google.protobuf import json_format
 from edge.control.conversion.availability import SUFFIX
 from edge.control.conversion.server import convert_server
 from edge.model.errors import InvalidRequest
-from edge.model.settings import Limits, ListenerProtocol, ListenerSettings, ServerSettings
+from edge.model.settings import Engine, Limits, ListenerProtocol, ListenerSettings, ServerSettings
 from gateway.v1 import config_pb2
 
 
@@ -37,9 +38,15 @@ def test_everything_reaches_the_model() -> None:
             "listeners": [
                 {"address": "[::]:0", "protocol": "PROTOCOL_GRPC"},
                 {"address": "unix:/run/edge.sock"},
-                {"name": "third", "address": "0.0.0.0:0", "protocol": "PROTOCOL_HTTP"},
+                {
+                    "name": "third",
+                    "address": "0.0.0.0:0",
+                    "protocol": "PROTOCOL_HTTP",
+                    "proxyProtocolFrom": ["10.0.0.0/8", "192.0.2.1"],
+                },
             ],
-            "admin": {"address": "127.0.0.1:0"},
+            "admin": {"address": "127.0.0.1:0", "httpAddress": "127.0.0.1:0"},
+            "engine": "ENGINE_WIRE",
             "workers": 1,
             "drainTimeout": "0s",
             "limits": {
@@ -50,6 +57,15 @@ def test_everything_reaches_the_model() -> None:
                 "maxConnectionAge": "5s",
                 "maxConnectionIdle": "6s",
                 "connectionGrace": "0s",
+                "stallTimeout": "7s",
+                "maxConnections": 8,
+                "maxConnectionsPerPeer": 9,
+                "maxHeaders": 16,
+                "streamBufferBytes": 65536,
+                "connectionBufferBytes": 65537,
+                "handshakeTimeout": "0.5s",
+                "maxPrematureResets": 10,
+                "maxControlFrames": 11,
             },
             "trustedProxies": ["10.0.0.0/8", "fd00::/8", "192.0.2.1"],
             "responseCompression": {"level": "LEVEL_HIGH", "minMessageBytes": 7},
@@ -59,9 +75,15 @@ def test_everything_reaches_the_model() -> None:
         listeners=(
             ListenerSettings(name="traffic", address="[::]:0", protocol=ListenerProtocol.GRPC),
             ListenerSettings(name="traffic-2", address="unix:/run/edge.sock"),
-            ListenerSettings(name="third", address="0.0.0.0:0", protocol=ListenerProtocol.HTTP),
+            ListenerSettings(
+                name="third",
+                address="0.0.0.0:0",
+                protocol=ListenerProtocol.HTTP,
+                proxy_protocol_from=("10.0.0.0/8", "192.0.2.1/32"),
+            ),
         ),
         admin_address="127.0.0.1:0",
+        admin_http_address="127.0.0.1:0",
         drain_timeout=0.0,
         limits=Limits(
             max_message_bytes=1,
@@ -71,6 +93,15 @@ def test_everything_reaches_the_model() -> None:
             max_connection_age=5.0,
             max_connection_idle=6.0,
             connection_grace=0.0,
+            stall_timeout=7.0,
+            max_connections=8,
+            max_connections_per_peer=9,
+            max_headers=16,
+            stream_buffer_bytes=65536,
+            connection_buffer_bytes=65537,
+            handshake_timeout=0.5,
+            max_premature_resets=10,
+            max_control_frames=11,
         ),
         trusted_proxies=("10.0.0.0/8", "fd00::/8", "192.0.2.1/32"),
         compression_level=3,
@@ -88,6 +119,53 @@ def test_compression_is_low_when_it_is_only_switched_on() -> None:
 
 def test_the_api_can_be_switched_off() -> None:
     assert settings(server={"admin": {"disabled": True}}).admin_address == ""
+    found = settings(server={"engine": "ENGINE_GRPC_AIO", "admin": {"disabled": True}})
+    assert (found.admin_address, found.admin_http_address) == ("", "")
+
+
+def test_grpc_aio_has_a_port_for_each_protocol() -> None:
+    found = settings(server={"engine": "ENGINE_GRPC_AIO"})
+    assert found == ServerSettings(
+        engine=Engine.GRPC_AIO,
+        listeners=(
+            ListenerSettings(name="traffic", address="0.0.0.0:8080", protocol=ListenerProtocol.GRPC),
+            ListenerSettings(name="http", address="0.0.0.0:8081", protocol=ListenerProtocol.HTTP),
+        ),
+        admin_http_address="127.0.0.1:9091",
+    )
+    ours = {"engine": "ENGINE_GRPC_AIO", "listeners": [{"address": "a:1"}], "admin": {"httpAddress": "a:2"}}
+    found = settings(server=ours)
+    assert found.listeners == (ListenerSettings(name="traffic", address="a:1"),)
+    assert (found.admin_address, found.admin_http_address) == ("127.0.0.1:9090", "a:2")
+
+
+def test_what_grpc_aio_cannot_do_is_refused_once_each() -> None:
+    tls = {"certificates": [{"certFile": "none", "keyFile": "none"}]}
+    limits = {
+        "maxConnections": 2**32 - 1,
+        "maxConnectionsPerPeer": 1,
+        "maxHeaders": 1,
+        "streamBufferBytes": 2**31 - 1,
+        "connectionBufferBytes": 65535,
+        "handshakeTimeout": "-1s",
+        "maxPrematureResets": 1,
+        "maxControlFrames": 1,
+    }
+    found = refused(
+        server={
+            "engine": "ENGINE_GRPC_AIO",
+            "tls": tls,
+            "listeners": [{"address": "a:1", "tls": tls, "proxyProtocolFrom": ["10.0.0.0/8"]}],
+            "admin": {"tls": tls},
+            "limits": limits,
+        }
+    )
+    fields = ["tls", "listeners[0].tls", "listeners[0].proxy_protocol_from", "admin.tls", "limits.handshake_timeout"]
+    counts = [re.sub("([A-Z])", r"_\1", name).lower() for name in limits if name != "handshakeTimeout"]
+    assert list(found) == [f"server.{field}" for field in [*fields, *(f"limits.{name}" for name in counts)]]
+    for words in found.values():
+        assert words.startswith("`server.engine: GRPC_AIO` cannot ")
+        assert words.endswith("; leave it out or take the engine WIRE")
 
 
 @pytest.mark.parametrize(
@@ -112,14 +190,31 @@ def test_the_api_can_be_switched_off() -> None:
         ({"trustedProxies": ["10.0.0.1/8"]}, "trusted_proxies[0]", "did you mean `10.0.0.0/8`?"),
         ({"trustedProxies": ["proxy"]}, "trusted_proxies[0]", "no network"),
         ({"workers": 2}, "workers", SUFFIX),
-        ({"listeners": [{"address": "a:1", "tls": {}}]}, "listeners[0].tls", SUFFIX),
+        ({"engine": 7}, "engine", "7 is not known"),
         (
-            {"listeners": [{"address": "a:1", "proxyProtocolFrom": ["10.0.0.0/8"]}]},
-            "listeners[0].proxy_protocol_from",
-            SUFFIX,
+            {"listeners": [{"address": "a:1", "proxyProtocolFrom": ["10.0.0.1/8"]}]},
+            "listeners[0].proxy_protocol_from[0]",
+            "did you mean `10.0.0.0/8`?",
         ),
-        ({"admin": {"tls": {}}}, "admin.tls", SUFFIX),
-        ({"limits": {"maxConnections": 1}}, "limits.max_connections", SUFFIX),
+        (
+            {"listeners": [{"address": "unix:/a", "proxyProtocolFrom": ["10.0.0.0/8"]}]},
+            "listeners[0].proxy_protocol_from",
+            "has no address",
+        ),
+        ({"admin": {"address": "0.0.0.0:8080"}}, "admin.address", "is in the default of server.listeners already"),
+        ({"limits": {"maxConnections": 1_000_001}}, "limits.max_connections", "from 1 to 1000000"),
+        ({"limits": {"maxConnectionsPerPeer": 2**32 - 1}}, "limits.max_connections_per_peer", "from 1 to 1000000"),
+        ({"limits": {"maxHeaders": 15}}, "limits.max_headers", "from 16 to 10000, and is 15"),
+        ({"limits": {"maxHeaders": 10_001}}, "limits.max_headers", "from 16 to 10000"),
+        ({"limits": {"streamBufferBytes": 16_383}}, "limits.stream_buffer_bytes", "from 16384 to 2147483647"),
+        ({"limits": {"connectionBufferBytes": 65_534}}, "limits.connection_buffer_bytes", "from 65535 to 2147483647"),
+        ({"limits": {"connectionBufferBytes": 2**31}}, "limits.connection_buffer_bytes", "from 65535 to 2147483647"),
+        ({"limits": {"connectionBufferBytes": 65_535}}, "limits.connection_buffer_bytes", "have 262144 bytes waiting"),
+        ({"limits": {"streamBufferBytes": 2**25}}, "limits.stream_buffer_bytes", "only 16777216"),
+        ({"limits": {"handshakeTimeout": "0.01s"}}, "limits.handshake_timeout", "at least 0.1s"),
+        ({"limits": {"handshakeTimeout": "7200s"}}, "limits.handshake_timeout", "at most 3600s"),
+        ({"limits": {"maxPrematureResets": 1_000_001}}, "limits.max_premature_resets", "from 1 to 1000000"),
+        ({"limits": {"maxControlFrames": 9}}, "limits.max_control_frames", "from 10 to 1000000"),
     ],
 )
 def test_what_is_wrong_with_the_server_is_said_of_its_field(server: dict[str, Any], field: str, words: str) -> None:

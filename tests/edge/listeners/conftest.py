@@ -17,8 +17,8 @@ from tests.edge.listeners.http_place import Answer, Handler, Place, Serve
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run each test of HTTP on both loops: their transports differ."""
-    if "test_http" not in item.nodeid:
+    """Run each test of HTTP and of ports on both loops: their transports differ."""
+    if not any(name in item.nodeid for name in ("test_http", "test_port", "test_h2")):
         return {"asyncio": asyncio.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 

@@ -8,10 +8,10 @@ from edge.model.call import Call, MetadataPairs
 from edge.model.config import CorsPolicy, DirectResponse, HeaderChange, Route
 from edge.model.errors import InvalidRequest, MetadataTooLarge
 from edge.model.http import HttpRequest
+from edge.model.peers import Peers
 from edge.model.snapshot import RoutePlan
 from edge.model.status import Code
 from edge.proxy.http_headers import answer_headers, check_target, request_headers
-from edge.proxy.metadata import Peers
 
 PEERS = Peers(["10.0.0.0/8"])
 STRANGER, FRIEND, LOCAL = PEERS.get("ipv4:192.0.2.1:1"), PEERS.get("ipv4:10.1.2.3:1"), PEERS.get("unix:")

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from edge.model.call import Call
 from edge.model.errors import MetadataTooLarge
-from edge.proxy.metadata import HOP_BY_HOP, MAX_KEPT_PEERS, Peers, outgoing, valid
+from edge.model.peers import HOP_BY_HOP, MAX_KEPT_PEERS, Peers
+from edge.proxy.metadata import outgoing, valid
 
 STRANGERS = Peers(())
 FRIENDS = Peers(("10.0.0.0/8", "::1/128"))

@@ -7,10 +7,11 @@ import pytest
 from edge.model.call import Call
 from edge.model.config import DirectResponse, Route
 from edge.model.endpoint import Endpoint, EndpointAddress
+from edge.model.refusals import deadline, too_large
 from edge.model.snapshot import RoutePlan
 from edge.model.status import Code
 from edge.model.unexpected import unexpected
-from edge.proxy.respond import CODES, GRPC_CODES, connection_failure, deadline, too_large
+from edge.proxy.respond import CODES, GRPC_CODES, connection_failure
 
 REFUSED = (
     "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.7:1: Failed to connect to remote host: "

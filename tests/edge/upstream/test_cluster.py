@@ -18,6 +18,9 @@ from edge.model.settings import Limits
 from edge.model.upstreams import ConnectionSettings, StaticDiscovery, Upstream, UpstreamTls
 from edge.tasks import Tasks
 from edge.upstream import Clusters, UpstreamCluster
+from edge.upstream.channels import Channels
+from edge.upstream.grpc_endpoint import GrpcEndpoint, channels_of
+from edge.wire.transport import LoopTurn
 
 CALL = Call("/a/B")
 NAME = "upstreams/shop"
@@ -45,9 +48,10 @@ def configuration(*upstreams: Upstream, schemas: tuple[Schema, ...] = ()) -> Con
     )
 
 
-@pytest.fixture
-async def clusters() -> AsyncIterator[Clusters]:
-    made = Clusters(Limits())
+@pytest.fixture(params=["grpc.aio", "wire"])
+async def clusters(request: pytest.FixtureRequest) -> AsyncIterator[Clusters]:
+    turn = LoopTurn(asyncio.get_running_loop()) if request.param == "wire" else None
+    made = Clusters(Limits(), turn)
     yield made
     await made.close()
     await Tasks.close_detached()
@@ -127,12 +131,10 @@ async def test_several_connections_take_turns(clusters: Clusters) -> None:
     running, address = await server()
     wanted = replace(upstream(address), connection=ConnectionSettings(connections_per_endpoint=3))
     cluster = publish(clusters, configuration(wanted))
-    channels = cluster.endpoints[0].carrier
-    await until(clusters, lambda: cluster.endpoints[0].state is EndpointState.ACTIVE)
-    async with asyncio.timeout(5):
-        while not all(connection.ready for connection in channels.connections):  # type: ignore[attr-defined]
-            await asyncio.sleep(0.005)
-    assert len({id(channels.connection()) for _ in range(6)}) == 3  # type: ignore[attr-defined]
+    carrier = cluster.endpoints[0].carrier
+    assert isinstance(carrier, Channels | GrpcEndpoint)
+    await until(clusters, lambda: carrier.made == 3)
+    assert len({id(carrier.connection()) for _ in range(6)}) == 3
     await running.stop(0)
 
 
@@ -167,5 +169,6 @@ async def test_an_address_that_comes_back_at_once_is_a_member_again(clusters: Cl
 async def test_connections_take_turns_without_warm_up_too(clusters: Clusters) -> None:
     lazy = ConnectionSettings(connections_per_endpoint=3, warm_up=False)
     cluster = publish(clusters, configuration(replace(upstream("127.0.0.1:1"), connection=lazy)))
-    channels = cluster.endpoints[0].carrier
-    assert len({id(channels.connection()) for _ in range(6)}) == 3  # type: ignore[attr-defined]
+    channels = channels_of(cluster.endpoints[0].carrier)
+    assert channels is not None
+    assert len({id(channels.connection()) for _ in range(6)}) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -270,3 +271,33 @@ def test_tls_files_are_read_when_the_configuration_is(tmp_path: Path) -> None:
     for name, words in (("bad.pem", "does not hold what it should"), ("none.pem", "cannot be read")):
         with pytest.raises(InvalidRequest, match=f"upstreams/a.tls.ca_file: the file {words}"):
             tls_context(upstream(name))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "agreed"),
+    [
+        ((), ["h2", "http/1.1"], "http/1.1"),
+        ((["h2"],), ["http/1.1", "h2"], "h2"),
+        ((["h2", "http/1.1"],), ["http/1.1"], "http/1.1"),
+        ((["h2"],), ["http/1.1"], None),
+    ],
+)
+def test_protocols_are_agreed_on_by_alpn(
+    tmp_path: Path, ours: tuple[list[str], ...], theirs: list[str], agreed: str | None
+) -> None:
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    tls = UpstreamTls(ca_file=str(tmp_path / "ca.pem"))
+    context = tls_context(Upstream(name="upstreams/a", discovery=StaticDiscovery(endpoints=()), tls=tls), *ours)
+    assert context is not None
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("a.test").configure_cert(server)
+    server.set_alpn_protocols(theirs)
+    to_us, to_them = ssl.MemoryBIO(), ssl.MemoryBIO()
+    caller = context.wrap_bio(to_us, to_them, server_hostname="a.test")
+    endpoint = server.wrap_bio(to_them, to_us, server_side=True)
+    for side in (caller, endpoint):
+        with pytest.raises(ssl.SSLWantReadError):
+            side.do_handshake()
+    caller.do_handshake()
+    assert caller.selected_alpn_protocol() == agreed

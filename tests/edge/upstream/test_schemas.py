@@ -23,6 +23,7 @@ from edge.model.upstreams import ConnectionSettings, StaticDiscovery, Upstream
 from edge.tasks import Tasks
 from edge.upstream import Clusters, UpstreamCluster, schema_survey, schemas
 from edge.upstream.reflection import METHODS
+from edge.wire.transport import LoopTurn
 from tests.support.shop import SHOP, ShopServer, shop_file
 
 NAME = "upstreams/shop"
@@ -30,9 +31,10 @@ V1 = shop_file("Get", "List")
 V2 = shop_file("Get", "List", "Buy")
 
 
-@pytest.fixture
-async def clusters() -> AsyncIterator[Clusters]:
-    made = Clusters(Limits())
+@pytest.fixture(params=["grpc.aio", "wire"])
+async def clusters(request: pytest.FixtureRequest) -> AsyncIterator[Clusters]:
+    turn = LoopTurn(asyncio.get_running_loop()) if request.param == "wire" else None
+    made = Clusters(Limits(), turn)
     yield made
     await made.close()
     await Tasks.close_detached()

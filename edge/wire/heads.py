@@ -1,0 +1,311 @@
+"""Header blocks as requests, answers and trailers, read once and kept for as long as the block stays the same.
+
+What is wrong with a block by RFC 9113 section 8 makes it malformed, which ends its stream and not the connection.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from edge.model.call import NO_PARAMETERS, MetadataPairs
+from edge.wire.names import BINARY, CONNECTION, NAMED, UNFIT, name_kind
+
+if TYPE_CHECKING:
+    from edge.model.snapshot import RoutePlan, Snapshot
+
+Field = tuple[str, str]
+
+_UNITS: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+
+NO_FIELDS: Final[tuple[Field, ...]] = ()
+NO_NAMES: Final[frozenset[str]] = frozenset()
+
+_CODES: Final = frozenset(str(code) for code in range(17))
+
+
+class Head:
+    """One header block.
+
+    Args:
+        fields: Its fields.
+        sensitive: The names that came never-indexed and have to leave so (RFC 7541 section 7.1.3).
+    """
+
+    def __init__(self, fields: list[Field], sensitive: frozenset[str] = NO_NAMES) -> None:
+        self.sensitive = sensitive
+        self.received = fields
+        """All fields, pseudo-headers included."""
+        self.kept: bool = False
+        """Whether the block is known to the connection, so that what is made of it is worth keeping."""
+        self.malformed: str = ""
+        """What is wrong with it, or the empty text."""
+        self.oversized: bool = False
+        """Whether it was larger than allowed, so that it is not whole."""
+        self.fields: tuple[Field, ...] = NO_FIELDS
+        """The fields without pseudo-headers."""
+        self.binary: bool = False
+        """Whether a name ends with `-bin`."""
+        self.lenient: bool = False
+        """Whether blanks around values are no fault."""
+        self.coding: str = ""
+        """What messages are compressed with."""
+        self.accepted: str = ""
+        """What messages may be compressed with that come back."""
+        self.content_type: str = ""
+        self.content_length: int = -1
+        """The length of the body by its header, or -1."""
+
+    def read_fields(self, fields: list[Field], first: int) -> None:
+        """Check and take the fields behind the pseudo-headers.
+
+        Values that begin or end with a blank make a request malformed (RFC 9113 section 8.2.1). But gRPC's libraries
+        send what applications put into metadata, and servers' messages, as they are: there the blanks go, and only
+        those of `grpc-message`, which has its meaning whole, stay.
+        """
+        blank = ""
+        for index in range(first, len(fields)):
+            name, value = fields[index]
+            kind = name_kind(name)
+            if kind:
+                if kind & UNFIT:
+                    self.malformed = f"the header name {name[:100]!r} does not fit into HTTP/2"
+                    return
+                if kind & CONNECTION and (name != "te" or value != "trailers"):
+                    self.malformed = f"the header `{name}` belongs to HTTP/1.1 and not into HTTP/2"
+                    return
+                if kind & NAMED:
+                    if name == "content-type":
+                        self.content_type = value
+                    elif name == "grpc-encoding":
+                        self.coding = value
+                    elif name == "grpc-accept-encoding":
+                        self.accepted = f"{self.accepted},{value}" if self.accepted else value
+                    elif not self._read_length(value):
+                        return
+                elif kind & BINARY:
+                    self.binary = True
+            if not value.isprintable() or value[:1] == " " or value[-1:] == " ":
+                if "\0" in value or "\r" in value or "\n" in value:
+                    self.malformed = f"the value of the header `{name}` has a line break or NUL in it"
+                    return
+                if value[0] in " \t" or value[-1] in " \t":
+                    blank = name
+        if blank and not self.lenient and not self.content_type.startswith("application/grpc"):
+            self.malformed = f"the value of the header `{blank}` begins or ends with a blank"
+            return
+        found = fields[first:]
+        if blank:
+            found = [(name, value if name == "grpc-message" else value.strip(" \t")) for name, value in found]
+        if self.binary:
+            # each value for itself and without padding (gRPC doc/PROTOCOL-HTTP2.md); not every library splits them
+            found = [
+                (name, part.strip(" ").rstrip("=") if name.endswith("-bin") else part)
+                for name, value in found
+                for part in (value.split(",") if name.endswith("-bin") else (value,))
+            ]
+        self.fields = tuple(found)
+
+    def _read_length(self, value: str) -> bool:
+        if not (value.isascii() and value.isdigit()) or len(value) > 18:
+            self.malformed = "the header `content-length` is not a number"
+            return False
+        length = int(value)
+        if self.content_length not in (-1, length):
+            self.malformed = "the header `content-length` says two things"
+            return False
+        self.content_length = length
+        return True
+
+    def received_fields(self) -> tuple[Field, ...]:
+        """Return all fields, pseudo-headers included."""
+        return tuple(self.received)
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a field by its lower-case name, or None."""
+        for key, value in self.fields:
+            if key == name:
+                return value
+        return None
+
+    def pairs(self) -> MetadataPairs:
+        """Return the fields as the pipeline has them: the values of `-bin` names as bytes, each of a list its own."""
+        if not self.binary:
+            return self.fields
+        found: list[tuple[str, str | bytes]] = []
+        for name, value in self.fields:
+            if name.endswith("-bin"):
+                found.extend([(name, decode_binary(part)) for part in value.split(",")])
+            else:
+                found.append((name, value))
+        return found
+
+
+class RequestHead(Head):
+    """The header block of a request."""
+
+    def __init__(self, fields: list[Field], sensitive: frozenset[str] = NO_NAMES) -> None:
+        super().__init__(fields, sensitive)
+        self.verb: str = ""
+        """The method in upper case, as sent."""
+        self.scheme: str = ""
+        self.authority: str = ""
+        self.path: str = ""
+        self.protocol: str = ""
+        """What an extended CONNECT is for (RFC 8441)."""
+        self.grpc: bool = False
+        """Whether it is a native gRPC call by its content type; then it should be a POST."""
+        self.timeout: float = -1.0
+        """The seconds of `grpc-timeout`, or -1 when there is none."""
+        self.timeout_text: str = ""
+        """What `grpc-timeout` said."""
+        self.host: str = ""
+        """The authority without port, in lower case."""
+        self.path_fields: tuple[Field, ...] = NO_FIELDS
+        """The path, as it goes on."""
+        self.metadata: MetadataPairs = NO_FIELDS
+        """The fields as the pipeline has them."""
+        # what was found for this block when it came before, good for one configuration
+        self.snapshot: Snapshot | None = None
+        self.plan: RoutePlan | None = None
+        self.parameters: Mapping[str, str] = NO_PARAMETERS
+        self.unary: bool = False
+        self.known: int = -1
+        self.sent: tuple[Field, ...] = NO_FIELDS
+        self.request_id: str = ""
+        self._read(fields)
+
+    def _read(self, fields: list[Field]) -> None:
+        first = len(fields)
+        for index, (name, value) in enumerate(fields):
+            if name[:1] != ":":
+                first = index
+                break
+            if name == ":path":
+                self.malformed = "two paths" if self.path else ""
+                self.path = value
+            elif name == ":method":
+                self.malformed = "two methods" if self.verb else ""
+                self.verb = value
+            elif name == ":scheme":
+                self.malformed = "two schemes" if self.scheme else ""
+                self.scheme = value
+            elif name == ":authority":
+                self.malformed = "two authorities" if self.authority else ""
+                self.authority = value
+            elif name == ":protocol":
+                self.protocol = value
+            else:
+                self.malformed = f"a request has no {name[:100]!r}"
+            if self.malformed:
+                return
+        if not self.verb or ((not self.path or not self.scheme) and (self.verb != "CONNECT" or self.protocol)):
+            self.malformed = "the request lacks one of :method, :scheme and :path"
+            return
+        pseudo = f"{self.path}{self.verb}{self.scheme}{self.authority}{self.protocol}"
+        if not (pseudo.isascii() and pseudo.isprintable() and " " not in pseudo):
+            self.malformed = "a pseudo-header holds what none does: blanks, control characters or what is not ASCII"
+            return
+        self.read_fields(fields, first)
+        if self.malformed:
+            return
+        host = self.header("host")
+        fault = self._target_fault(host)
+        if not self.authority:
+            self.authority = host or ""
+        self.host = host_of(self.authority)
+        self.path_fields = ((":path", self.path),)
+        kind = self.content_type
+        self.grpc = kind[:16] == "application/grpc" and (kind == "application/grpc" or kind[16] in "+;")
+        if self.grpc:
+            # other requests get an answer that says so
+            self.malformed = fault
+            self._read_timeout()
+            self.metadata = self.pairs()
+
+    def _target_fault(self, host: str | None) -> str:
+        """Return what is wrong with what is asked for (RFC 9113 sections 8.3.1 and 8.5, RFC 8441 section 4)."""
+        if host is not None and self.authority and host.lower() != self.authority.lower():
+            return "the header `host` is another one than :authority"
+        if "@" in self.authority:
+            return "the :authority has user information in it"
+        if self.verb == "CONNECT":
+            if not self.authority:
+                return "CONNECT without :authority"
+            return "CONNECT with :scheme or :path" if not self.protocol and (self.scheme or self.path) else ""
+        if self.protocol:
+            return "the request has a :protocol and is no CONNECT"
+        if self.path[0] != "/" and (self.path != "*" or self.verb != "OPTIONS"):
+            return "the :path does not begin with a slash"
+        return ""
+
+    def _read_timeout(self) -> None:
+        for name, value in self.fields:
+            if name == "grpc-timeout":
+                digits = value[:-1]
+                unit = _UNITS.get(value[-1:])
+                if unit is not None and digits.isascii() and digits.isdigit() and len(digits) <= 8:
+                    self.timeout = int(digits) * unit
+                    self.timeout_text = value
+                else:
+                    self.timeout = -2.0
+                return
+
+
+class AnswerHead(Head):
+    """The header block of an answer, its trailers, or the trailers of a request."""
+
+    def __init__(self, fields: list[Field], sensitive: frozenset[str] = NO_NAMES, *, trailers: bool = False) -> None:
+        super().__init__(fields, sensitive)
+        self.lenient = True
+        self.status: int = 0
+        """The HTTP status; 0 in trailers."""
+        self.code: int = -1
+        """The gRPC status, or -1 when there is none. What is no number, or none that gRPC knows, is UNKNOWN."""
+        self.message: str = ""
+        """The message of the gRPC status, decoded."""
+        self.plan: RoutePlan | None = None
+        self.sent: tuple[Field, ...] = NO_FIELDS
+        self._read(fields, trailers)
+
+    def _read(self, fields: list[Field], trailers: bool) -> None:
+        first = 0
+        if fields and fields[0][0] == ":status" and not trailers:
+            value = fields[0][1]
+            if len(value) == 3 and value.isascii() and value.isdigit():
+                self.status = int(value)
+            first = 1
+        if not trailers and self.status < 100:
+            self.malformed = "the answer has no :status"
+            return
+        self.read_fields(fields, first)
+        if self.malformed:
+            return
+        for name, value in self.fields:
+            if name == "grpc-status":
+                self.code = int(value) if value in _CODES else 2
+            elif name == "grpc-message":
+                self.message = unquote(value, errors="replace") if "%" in value else value
+
+
+def host_of(authority: str) -> str:
+    """Return an authority without user and port, in lower case."""
+    host = authority.rpartition("@")[2].lower()
+    if host[:1] == "[":
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]
+
+
+def decode_binary(text: str) -> bytes:
+    """Return the bytes of a `-bin` value, whether padded or not. What is no base64 is given as it is."""
+    try:
+        return binascii.a2b_base64(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        return text.encode("latin-1")
+
+
+def encode_binary(value: bytes) -> str:
+    """Return the base64 of a `-bin` value without padding (gRPC doc/PROTOCOL-HTTP2.md)."""
+    return binascii.b2a_base64(value, newline=False).rstrip(b"=").decode("ascii")
