@@ -390,11 +390,12 @@ async def test_a_connection_that_began_outlives_the_handshake_timeout() -> None:
         assert (await two.ask())["version"] == "2"
 
 
-async def test_the_head_of_a_first_request_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.listeners.http_connection.HEAD_TIMEOUT", 0.2)
-    async with port() as place:
+@pytest.mark.usefixtures("loud")
+async def test_the_head_of_a_first_request_is_timed() -> None:
+    async with port(handshake_timeout=0.2) as place:
         caller = await place.call(GET[:8])
         assert (await caller.answer())[0] == 408
+        assert place.counts == {"handshake_timeout": 1}
 
 
 @pytest.mark.usefixtures("loud")

@@ -216,7 +216,7 @@ def test_a_core_that_refuses_streams_is_not_asked_for_ever() -> None:
     place.has_core = True
     core, caller = place.endpoint(), place.caller()
     caller.headers(1, head(), end=True)
-    asked = []
+    asked: list[int] = []
     while len(asked) < 20 and (events := core.events()):
         asked.append(events[0][1])
         core.rst(events[0][1], REFUSED_STREAM)
