@@ -119,3 +119,12 @@ def test_modules_stay_small() -> None:
 def test_every_package_says_what_it_is() -> None:
     for _, path in modules():
         assert ast.get_docstring(ast.parse(path.read_text())), f"{path} has no docstring"
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=name) for name, path in modules() if "wire" in path.parts])
+def test_what_is_compiled_names_each_exception_of_a_function_otherwise(path: Path) -> None:
+    """To mypyc a name has one type in a function: the second `except … as error` of another type raises TypeError."""
+    for function in ast.walk(ast.parse(path.read_text())):
+        if isinstance(function, ast.FunctionDef):
+            names = [node.name for node in ast.walk(function) if isinstance(node, ast.ExceptHandler) and node.name]
+            assert len(names) == len(set(names)), f"{path.name}: {function.name} names two exceptions alike"

@@ -58,7 +58,6 @@ class Http2Exchange(Http2Body):
 
     def begin(self, head: RequestHead, end: bool) -> None:
         """Take the request, and let the handler answer it."""
-        del end  # the stream knows
         headers = head.metadata
         if not headers:
             self.fault = request_fault(head, self._front.max_head)
@@ -78,6 +77,7 @@ class Http2Exchange(Http2Body):
             tls=conn.tls,
             started=conn.now,
         )
+        self.request.bodiless = end
         self.declared = head.content_length
         self._front.run(self)
 

@@ -21,6 +21,7 @@ class HttpRequest:
 
     __slots__ = (
         "_index",
+        "bodiless",
         "headers",
         "host",
         "path",
@@ -62,6 +63,8 @@ class HttpRequest:
         """`http` or `https`."""
         self.version: str = version
         """`1.0`, `1.1` or `2`."""
+        self.bodiless: bool = False
+        """Whether there certainly is no body, where the headers do not say (HTTP/2)."""
         self.tls: TlsIdentity | None = tls
         """Who the caller is by its certificate, or None."""
         self.started: float = time.monotonic() if started is None else started

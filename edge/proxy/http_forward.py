@@ -168,7 +168,7 @@ def _body(exchange: HttpExchange, call: Call, plan: RoutePlan) -> RequestBody | 
         if values or not (text.isascii() and text.isdigit()):
             raise InvalidRequest.of([Violation("content-length", "is not one number")])
         length = int(text)
-    elif not request.header("transfer-encoding") and not request.version.startswith("2"):
+    elif request.bodiless or (not request.header("transfer-encoding") and not request.version.startswith("2")):
         return None
     limit = plan.route.max_request_message_bytes
     if limit and length is not None and length > limit:

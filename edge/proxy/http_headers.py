@@ -159,7 +159,9 @@ def request_headers(call: Call, request: HttpRequest, peer: Peer, authority: str
     if host := forwarded.pop("x-forwarded-host", "") or request.host:
         result.append(("x-forwarded-host", host))
     result += forwarded.items()
-    result.append(("via", f"{via}, {VIA}" if via else VIA))
+    # the version that the caller spoke (RFC 9110 section 7.6.3)
+    own = VIA if request.version == "1.1" else f"{request.version} edge"
+    result.append(("via", f"{via}, {own}" if via else own))
     call.request_id = request_id or f"{getrandbits(128):032x}"
     result.append(("x-request-id", call.request_id))
     return result

@@ -86,8 +86,8 @@ class Receiver(Blocks):
             self._receive(data)
         except Http2Error as error:
             self.fail(error)
-        except HpackError as error:
-            self.fail(Http2Error(COMPRESSION_ERROR, str(error)))
+        except HpackError as fault:
+            self.fail(Http2Error(COMPRESSION_ERROR, str(fault)))
 
     def fail(self, error: Http2Error) -> None:
         """End the connection, because the other side broke the rules."""

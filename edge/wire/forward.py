@@ -66,8 +66,8 @@ class ForwardedCall(AnsweredCall):
         except GatewayError as error:
             self.refuse(error)
             return
-        except Exception as error:
-            self.fail(env.unexpected(call, error))
+        except Exception as failure:
+            self.fail(env.unexpected(call, failure))
             return
         self.admitted()
 
@@ -92,8 +92,8 @@ class ForwardedCall(AnsweredCall):
             self._go_on()
         except GatewayError as error:
             self.refuse(error)
-        except Exception as error:
-            self.fail(self.env.unexpected(self.call, error))
+        except Exception as failure:
+            self.fail(self.env.unexpected(self.call, failure))
 
     def _go_on(self) -> None:
         call = self.call
@@ -133,8 +133,8 @@ class ForwardedCall(AnsweredCall):
                 self.env.protections.act("header_list", self.peer, error.message)
             self.refuse(error)
             return
-        except Exception as error:
-            self.fail(self.env.unexpected(self.call, error))
+        except Exception as failure:
+            self.fail(self.env.unexpected(self.call, failure))
             return
         number = conn.next_id()
         leg = EndpointStream(conn, number, self)

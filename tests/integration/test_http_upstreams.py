@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.support.engine import AIO
 from tests.support.http_backend import WAIT, Request
 from tests.support.plain_http import Place, keep, plain_http, says
+from tests.support.raw_peer import RawClient
 
 MB = 1024 * 1024
 
@@ -350,3 +352,16 @@ async def test_a_refusal_in_place_of_100_spares_the_body(place: Place) -> None:
     async with place.caller() as caller:
         got = await caller.ask("POST", "/b/x", "expect: 100-continue", "content-length: 4")
         assert (got.status, await got.body()) == (403, b"no")
+
+
+@pytest.mark.skipif(AIO, reason="the engine grpc.aio has no HTTP/2 for HTTP callers")
+async def test_a_request_over_http2_without_a_body_has_none_at_the_endpoint(place: Place) -> None:
+    seen: list[Request] = []
+    place.backend.answer = keep(seen)
+    headers = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/b/x")]
+    async with RawClient(place.gateway.http) as client:
+        stream = await (await client.open("", headers=headers, end=True)).finished()
+    assert stream.header(":status") == "200"
+    names = {name for name, _ in seen[0].headers}
+    assert not names & {b"transfer-encoding", b"content-length"}
+    assert (b"via", b"2 edge") in seen[0].headers
