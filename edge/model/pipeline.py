@@ -44,6 +44,10 @@ class Pipeline(Protocol):
         """
         ...
 
+    def put_back(self, call: Call) -> None:
+        """End the lease of an attempt that never reached the endpoint, so that another one can be picked."""
+        ...
+
     def settle(
         self,
         call: Call,

@@ -103,6 +103,12 @@ class Dispatcher:
         call.attempts += 1
         return endpoint
 
+    def put_back(self, call: Call) -> None:
+        """End the lease of an attempt that never reached the endpoint, so that another one can be picked."""
+        endpoint, call.endpoint = call.endpoint, None
+        if endpoint is not None and call.upstream is not None:
+            call.upstream.cluster.release(endpoint, failed=False, latency=0.0)
+
     def settle(
         self,
         call: Call,

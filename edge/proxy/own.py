@@ -43,6 +43,9 @@ class OwnPipeline:
         """Return the core."""
         return self._endpoint
 
+    def put_back(self, call: Call) -> None:
+        """Let it be sent again; nothing is leased."""
+
     def settle(
         self,
         call: Call,

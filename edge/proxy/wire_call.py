@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from edge.model.call import Call
-from edge.model.errors import GatewayError, UpstreamProtocolError
+from edge.model.errors import GatewayError
 from edge.model.invoke import UpstreamError, split_details
 from edge.model.refusals import broken, late, not_grpc, not_reached
 from edge.model.snapshot import RoutePlan
@@ -13,13 +13,14 @@ from edge.model.status import Code, Status
 from edge.model.upstreams import Compression
 from edge.proxy.exchange import LONGEST_TIMEOUT, time_limit
 from edge.proxy.wire_metadata import Sent, Translator
+from edge.wire import wrong
 from edge.wire.answer import MAX_ATTEMPTS
 from edge.wire.carrier import Carrier, Waiter
 from edge.wire.client import ClientConnection, ClientStream
 from edge.wire.deadlines import Timed
 from edge.wire.frames import CANCEL, REFUSED_STREAM, error_name
 from edge.wire.heads import AnswerHead
-from edge.wire.translate import http_code, reset_code
+from edge.wire.translate import reset_code
 
 NEARLY: Final = 0.99
 """The part of a limit after which an endpoint that speaks of deadlines means this one: it was told a little less."""
@@ -199,9 +200,7 @@ class OutgoingCall(Timed):
 
     def _again(self) -> None:
         call = self.call
-        if call.upstream is not None and call.endpoint is not None:
-            call.upstream.cluster.release(call.endpoint, failed=False, latency=0.0)
-            call.endpoint = None
+        self.env.pipeline.put_back(call)
         try:
             self.go()
         except GatewayError as error:
@@ -222,34 +221,9 @@ class OutgoingCall(Timed):
             head: The head of the answer.
             end: Whether there is nothing else of it.
         """
-        kind = head.content_type
-        # servers that leave it out, or say "some bytes", are many
-        typed = kind[:16] == "application/grpc" or kind in ("", "application/octet-stream")
-        if typed and (head.status == 200 or (end and head.code >= 0)):
+        if wrong.is_grpc(head.content_type) and (head.status == 200 or (end and head.code >= 0)):
             return None
-        name = self._upstream_name()
-        shown = f" of type {kind[:100]}" if kind else ""
-        error = UpstreamProtocolError(
-            f"{name} answered with HTTP {head.status}{shown} and not with gRPC",
-            metadata={"upstream": name, "httpStatus": str(head.status)},
-        )
-        error.code = http_code(head.status)  # type: ignore[misc] # the one refusal whose code depends on the answer
-        return error
-
-    def no_status(self) -> GatewayError:
-        """Return the refusal of an answer that ends without a status."""
-        name = self._upstream_name()
-        error = UpstreamProtocolError(f"upstream {name} ended the call without a status", metadata={"upstream": name})
-        error.code = Code.UNKNOWN  # type: ignore[misc] # gRPC doc/http-grpc-status-mapping.md
-        return error
-
-    def wrong_answer(self, what: str) -> GatewayError:
-        """Return the refusal of an answer that breaks gRPC's rules. `what` goes on after the name of the upstream."""
-        name = self._upstream_name()
-        return UpstreamProtocolError(f"upstream {name} {what}", metadata={"upstream": name})
-
-    def _upstream_name(self) -> str:
-        return self.call.upstream.name if self.call.upstream is not None else ""
+        return wrong.not_grpc(self.call, head)
 
     def outcome(self, head: AnswerHead | None, trailers: AnswerHead) -> UpstreamError | GatewayError | None:
         """Return what the status of an answer makes of the call, or None for OK.
@@ -262,7 +236,7 @@ class OutgoingCall(Timed):
         if not code:
             return None
         if code < 0:
-            return self.no_status()
+            return wrong.no_status(self.call)
         trailing = self.translator.trailing(trailers)
         if code == Code.DEADLINE_EXCEEDED and self.limit[0] is not None:
             whose = self.limit[1]

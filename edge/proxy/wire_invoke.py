@@ -18,6 +18,7 @@ from edge.proxy.wire_call import OutgoingCall
 from edge.proxy.wire_messages import MessageReader, decompressed, send_message
 from edge.proxy.wire_metadata import Translator
 from edge.proxy.wire_stream import WireStream
+from edge.wire import wrong
 from edge.wire.client import ClientConnection, ClientStream
 from edge.wire.environment import Environment
 from edge.wire.heads import AnswerHead
@@ -135,7 +136,7 @@ class UnaryCall(OutgoingCall):
             raise failure
         message = answer.message
         if answer.reader is not None and not answer.reader.whole:
-            raise self.wrong_answer("ended the call in the middle of a message")
+            raise wrong.broken_rule(self.call, "ended the call in the middle of a message")
         if message is None:
             raise no_message(call)
         head = answer.head
@@ -205,7 +206,7 @@ class UnaryLeg(ClientStream):
             elif not self._read(data):
                 return
         if end:
-            owner.fail(owner.no_status())
+            owner.fail(wrong.no_status(owner.call))
 
     def _read(self, data: bytes) -> bool:
         """Put the message together; return whether the call goes on."""
@@ -221,7 +222,7 @@ class UnaryLeg(ClientStream):
             return False
         if found:
             if len(found) > 1 or self.message is not None:
-                owner.fail(owner.wrong_answer("answered a unary call with more than one message"))
+                owner.fail(wrong.broken_rule(owner.call, "answered a unary call with more than one message"))
                 return False
             self.message, self.compressed = found[0]
         return True

@@ -18,6 +18,7 @@ from edge.proxy.wire_buffers import Bell, Inbox, Kept
 from edge.proxy.wire_call import OutgoingCall
 from edge.proxy.wire_messages import send_message
 from edge.proxy.wire_metadata import Translator
+from edge.wire import wrong
 from edge.wire.client import ClientConnection, ClientStream
 from edge.wire.heads import AnswerHead
 
@@ -243,7 +244,7 @@ class WireStream(OutgoingCall):
         failure = self.outcome(self._head, trailers)
         if failure is None:
             if not self._inbox.whole:
-                failure = self.wrong_answer("ended the call in the middle of a message")
+                failure = wrong.broken_rule(self.call, "ended the call in the middle of a message")
             else:
                 self._trailing = self.translator.trailing(trailers)
         self.fail(failure)
@@ -289,7 +290,7 @@ class StreamLeg(ClientStream):
         if length:
             owner.answer_data(self, data)
         if end and owner.leg is self:
-            owner.fail(owner.no_status())
+            owner.fail(wrong.no_status(owner.call))
 
     def on_trailers(self, head: AnswerHead) -> None:
         """The answer has ended."""

@@ -102,8 +102,7 @@ class AnsweredCall(CallState):
         if end and head.code < 0:
             self.fail(wrong.no_status(self.call))
             return
-        if end and head.code == 4 and self.limit_whose != "caller" and self.overdue():
-            self.expire(self.limit_end)
+        if end and self._told_late(head):
             return
         plan = self.call.plan
         assert plan is not None, "the call has been opened"
@@ -209,9 +208,7 @@ class AnsweredCall(CallState):
         if head.code < 0:
             self.fail(wrong.no_status(self.call))
             return
-        if head.code == 4 and self.limit_whose != "caller" and self.overdue():
-            # the endpoint was given our limit and has noticed it first
-            self.expire(self.limit_end)
+        if self._told_late(head):
             return
         if (
             head.code == 0
@@ -223,6 +220,13 @@ class AnsweredCall(CallState):
         self._settle(head)
         self.finish(leg)
         self.send_end(head.fields, head.kept, head.sensitive)
+
+    def _told_late(self, head: AnswerHead) -> bool:
+        """End the call if the endpoint, which was given a limit of ours, has noticed first that it has passed."""
+        if head.code != Code.DEADLINE_EXCEEDED or self.limit_whose == "caller" or not self.overdue():
+            return False
+        self.expire(self.limit_end)
+        return True
 
     def _settle(self, head: AnswerHead) -> None:
         code = _CODES[head.code] if head.code >= 0 else Code.UNKNOWN
@@ -262,7 +266,5 @@ class AnsweredCall(CallState):
         call = self.call
         self.repeats += 1
         self.replayed = self.kept_size - self.held
-        if call.upstream is not None and call.endpoint is not None:
-            call.upstream.cluster.release(call.endpoint, failed=False, latency=0.0)
-            call.endpoint = None
+        self.env.pipeline.put_back(call)
         self.admitted()

@@ -15,7 +15,8 @@ def name_of(call: Call) -> str:
     return f"upstream {call.upstream.name}" if call.upstream is not None else "the gateway's core"
 
 
-def _broken(call: Call, words: str) -> UpstreamProtocolError:
+def broken_rule(call: Call, words: str) -> UpstreamProtocolError:
+    """Return the refusal of an answer that breaks a rule of gRPC. `words` go on behind the name of the upstream."""
     metadata = {"upstream": call.upstream.name} if call.upstream is not None else {}
     return UpstreamProtocolError(f"{name_of(call)} {words}", metadata=metadata)
 
@@ -28,15 +29,18 @@ def is_grpc(kind: str) -> bool:
 def not_grpc(call: Call, head: AnswerHead) -> UpstreamProtocolError:
     """Return the refusal of an answer that is HTTP and not gRPC (gRPC doc/http-grpc-status-mapping.md)."""
     kind = f" of type {head.content_type[:100]}" if head.content_type else ""
-    error = _broken(call, f"answered with HTTP {head.status}{kind} and not with gRPC")
-    error.metadata["httpStatus"] = str(head.status)
+    name = call.upstream.name if call.upstream is not None else "the gateway's core"
+    error = UpstreamProtocolError(
+        f"{name} answered with HTTP {head.status}{kind} and not with gRPC",
+        metadata={"upstream": name, "httpStatus": str(head.status)},
+    )
     error.code = http_code(head.status)  # type: ignore[misc] # the one refusal whose code depends on the answer
     return error
 
 
 def no_status(call: Call) -> UpstreamProtocolError:
     """Return the refusal of an answer that ends without trailers."""
-    error = _broken(call, "ended the call without a status")
+    error = broken_rule(call, "ended the call without a status")
     error.code = Code.UNKNOWN  # type: ignore[misc] # gRPC doc/http-grpc-status-mapping.md
     return error
 
@@ -44,10 +48,10 @@ def no_status(call: Call) -> UpstreamProtocolError:
 def incomplete(call: Call, *, inside: bool) -> UpstreamProtocolError:
     """Return the refusal of an answer that says OK and is not what OK needs. `inside` is for half a message."""
     if inside:
-        return _broken(call, "ended the call with OK in the middle of a message")
+        return broken_rule(call, "ended the call with OK in the middle of a message")
     if not call.response_messages:
         return no_message(call)
-    return _broken(call, f"ended a unary call with OK and {call.response_messages} messages")
+    return broken_rule(call, f"ended a unary call with OK and {call.response_messages} messages")
 
 
 def accepts(accepted: str, coding: str) -> bool:
@@ -58,7 +62,7 @@ def accepts(accepted: str, coding: str) -> bool:
 def not_accepted(call: Call, coding: str) -> UpstreamProtocolError:
     """Return the refusal of an answer that the caller could not read."""
     what = f"compressed its answer with {coding[:100]}, which the caller does not accept (grpc-accept-encoding)"
-    return _broken(call, what)
+    return broken_rule(call, what)
 
 
 def flag_fits(flag: int, coding: str) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import ssl
 from pathlib import Path
 
 from edge.control.conversion import checks
+from edge.control.conversion.pem import check_certificates, check_pair
 from edge.control.conversion.scope import Scope
 from edge.model.endpoint import EndpointAddress
 from edge.model.upstreams import (
@@ -135,15 +135,14 @@ def _authority(authority: str, scope: Scope) -> str:
 
 
 def _tls(tls: upstream_pb2.UpstreamTls, scope: Scope) -> UpstreamTls:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if tls.ca_file:
-        _load_authorities(context, tls.ca_file, scope.field("ca_file"))
+        check_certificates(tls.ca_file, scope.field("ca_file"))
     if tls.cert_file and not tls.key_file:
         scope.field("key_file").refuse("is needed with `cert_file`")
     elif tls.key_file and not tls.cert_file:
         scope.field("cert_file").refuse("is needed with `key_file`")
-    elif tls.cert_file and _load_authorities(context, tls.cert_file, scope.field("cert_file")):
-        _load_key(context, tls.cert_file, tls.key_file, scope.field("key_file"))
+    elif tls.cert_file:
+        check_pair(tls.cert_file, tls.key_file, scope.field("cert_file"), scope.field("key_file"))
     if tls.server_name:
         checks.host(tls.server_name, scope.field("server_name"))
     return UpstreamTls(
@@ -163,33 +162,3 @@ def _fingerprint(*paths: str) -> str:
             contents = Path(path).read_bytes() if path else b""
             digest.update(len(contents).to_bytes(8, "big") + contents)
     return digest.hexdigest()
-
-
-def _load_authorities(context: ssl.SSLContext, path: str, scope: Scope) -> bool:
-    """Read certificates, which serves to check a chain too. Say what is wrong by the field, never by the contents."""
-    try:
-        context.load_verify_locations(cafile=path)
-    except ssl.SSLError:
-        scope.refuse("the file holds no certificate in PEM")
-    except (OSError, ValueError) as error:
-        scope.refuse(f"the file cannot be read: {_reason(error)}")
-    else:
-        return True
-    return False
-
-
-def _load_key(context: ssl.SSLContext, cert_file: str, key_file: str, scope: Scope) -> None:
-    def no_password() -> str:
-        raise PermissionError(0, "it is encrypted; the gateway asks nobody for a password")
-
-    try:
-        context.load_cert_chain(cert_file, key_file, password=no_password)
-    except ssl.SSLError as error:
-        mismatch = error.reason == "KEY_VALUES_MISMATCH"
-        scope.refuse("does not belong to the certificate" if mismatch else "the file holds no private key in PEM")
-    except (OSError, ValueError) as error:
-        scope.refuse(f"the file cannot be read: {_reason(error)}")
-
-
-def _reason(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or "it is no path of a file"

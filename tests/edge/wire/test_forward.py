@@ -357,7 +357,7 @@ def test_an_answer_that_is_http_is_a_status(http: int, code: int) -> None:
     endpoint.headers(1, [(":status", str(http)), ("content-type", "text/html")])
     assert endpoint.events() == [("rst", 1, CANCEL)]
     found = status(caller)
-    assert found == (code, f"upstream upstreams/u answered with HTTP {http} of type text/html and not with gRPC")
+    assert found == (code, f"upstreams/u answered with HTTP {http} of type text/html and not with gRPC")
     assert place.codes() == [code]
     assert place.cluster.failed == [code == 14]
     place.check_idle()
