@@ -12,12 +12,13 @@ import gateway.v1
 from edge.gateway import Gateway
 from edge.listeners import HttpServer
 from edge.model.config import Configuration, Forward, Route, Schema
+from edge.model.discovery import StaticDiscovery
 from edge.model.endpoint import EndpointAddress
 from edge.model.http import HttpHandler
 from edge.model.schema import SchemaSet
 from edge.model.settings import ServerSettings
 from edge.model.transcoding import Transcoding
-from edge.model.upstreams import StaticDiscovery, Upstream
+from edge.model.upstreams import Upstream
 from transcoding import SameOrigin
 from transcoding.codec import JsonValue
 from transcoding.offers import compile_offers

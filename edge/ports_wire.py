@@ -17,10 +17,11 @@ from edge.gateway import Gateway
 from edge.listeners import EdgeServer, GrpcServer, Http2Front, ListenError, Probes
 from edge.listeners.refuse import NativeOnly
 from edge.listeners.tls import TlsFileError, TlsKeeper, alpn
+from edge.model.discovery import StaticDiscovery
 from edge.model.http import HttpHandler
 from edge.model.peers import Peers
 from edge.model.settings import Limits, ListenerProtocol, ListenerSettings, ListenerTls, ServerSettings
-from edge.model.upstreams import ConnectionSettings, StaticDiscovery, Upstream
+from edge.model.upstreams import ConnectionSettings, Upstream
 from edge.ports import Ports
 from edge.proxy.own import OwnPipeline
 from edge.proxy.wire import Requests, WireEnvironment

@@ -6,5 +6,6 @@ path of every call: no allocation, no lock, no clock (the time is an argument).
 
 from edge.balancing.base import Balancer
 from edge.balancing.round_robin import RoundRobin
+from edge.balancing.selection import Selection
 
-__all__ = ["Balancer", "RoundRobin"]
+__all__ = ["Balancer", "RoundRobin", "Selection"]

@@ -6,6 +6,7 @@ here.
 """
 
 from edge.discovery.base import Found, Source
+from edge.discovery.make import source_for
 from edge.discovery.static import StaticSource
 
-__all__ = ["Found", "Source", "StaticSource"]
+__all__ = ["Found", "Source", "StaticSource", "source_for"]

@@ -15,7 +15,7 @@ class Found:
     """What a source has found."""
 
     addresses: tuple[EndpointAddress, ...] = ()
-    """The whole set, in a stable order, without duplicates."""
+    """The whole set, in a stable order, each address once."""
 
     state: SourceState = field(default_factory=SourceState)
     """How learning it goes."""

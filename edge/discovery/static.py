@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from edge.discovery.base import Found
+from edge.model.discovery import StaticDiscovery
 from edge.model.snapshot import SourceState
-from edge.model.upstreams import StaticDiscovery
 from edge.model.watch import Watch
 
 

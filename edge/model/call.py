@@ -84,6 +84,7 @@ class Call:
         "snapshot",
         "started",
         "tls",
+        "tried",
         "upstream",
         "verb",
     )
@@ -132,6 +133,8 @@ class Call:
         """Where the call goes, from the pick on."""
         self.endpoint: Endpoint | None = None
         """The endpoint the call is leased to, from the pick on."""
+        self.tried: Endpoint | None = None
+        """The endpoint of the attempt before, which the next one avoids where it can."""
         self.attempts: int = 0
         """How often an endpoint was tried."""
         self.request_id: str = ""

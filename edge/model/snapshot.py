@@ -149,14 +149,19 @@ class Cluster(Protocol):
         """
         ...
 
-    def release(self, endpoint: Endpoint, *, failed: bool, latency: float) -> None:
+    def release(self, endpoint: Endpoint, *, failed: bool, latency: float, now: float) -> None:
         """End a lease.
 
         Args:
             endpoint: What `pick` returned.
             failed: Whether the call failed for a reason of the endpoint.
             latency: Seconds the call took.
+            now: The monotonic clock in seconds.
         """
+        ...
+
+    def put_back(self, endpoint: Endpoint) -> None:
+        """End a lease that was not used: nothing is learnt from it."""
         ...
 
     def preview(self, call: Call) -> tuple[Endpoint | None, str]:

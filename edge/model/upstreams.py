@@ -5,7 +5,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from edge.model.endpoint import EndpointAddress
+from edge.model.balancing import BalancerSettings, LoadBalancing, RoundRobinSettings
+from edge.model.discovery import Discovery
+from edge.model.resilience import CircuitBreaker, ConcurrencyLimits, HealthCheck, OutlierDetection
 
 
 class UpstreamProtocol(enum.Enum):
@@ -22,20 +24,6 @@ class Compression(enum.Enum):
     NONE = "none"
     GZIP = "gzip"
     DEFLATE = "deflate"
-
-
-class BalancerKind(enum.Enum):
-    """How an endpoint is chosen. The kinds of later issues join here."""
-
-    ROUND_ROBIN = "round robin"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StaticDiscovery:
-    """Endpoints listed in the configuration."""
-
-    endpoints: tuple[EndpointAddress, ...]
-    """The endpoints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +65,9 @@ class ConnectionSettings:
     keepalive_timeout: float = 20.0
     """Seconds a ping may stay without an answer."""
 
+    max_age: float | None = None
+    """The seconds after which a connection is replaced, give or take 10 %. None means never."""
+
     warm_up: bool = True
     """Whether to connect when an endpoint appears instead of at the first call."""
 
@@ -91,11 +82,26 @@ class Upstream:
     protocol: UpstreamProtocol = UpstreamProtocol.GRPC
     """What the endpoints speak."""
 
-    discovery: StaticDiscovery
-    """Where the endpoints come from. The kinds of later issues join here."""
+    discovery: Discovery
+    """Where the endpoints come from."""
 
-    balancer: BalancerKind = BalancerKind.ROUND_ROBIN
+    balancer: BalancerSettings = field(default_factory=RoundRobinSettings)
     """How an endpoint is chosen."""
+
+    load_balancing: LoadBalancing = field(default_factory=LoadBalancing)
+    """Which endpoints are preferred and how new ones are eased in."""
+
+    health_check: HealthCheck | None = None
+    """How endpoints are probed. None means that only their connections are watched."""
+
+    outlier_detection: OutlierDetection | None = None
+    """When a failing endpoint is set aside. None means never."""
+
+    circuit_breaker: CircuitBreaker | None = None
+    """When the upstream is left alone because calls to it fail. None means never."""
+
+    concurrency: ConcurrencyLimits = field(default_factory=ConcurrencyLimits)
+    """How much is sent to it at once."""
 
     tls: UpstreamTls | None = None
     """TLS to the endpoints. None means clear text."""

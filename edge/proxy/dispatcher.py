@@ -107,7 +107,8 @@ class Dispatcher:
         """End the lease of an attempt that never reached the endpoint, so that another one can be picked."""
         endpoint, call.endpoint = call.endpoint, None
         if endpoint is not None and call.upstream is not None:
-            call.upstream.cluster.release(endpoint, failed=False, latency=0.0)
+            call.tried = endpoint
+            call.upstream.cluster.put_back(endpoint)
 
     def settle(
         self,
@@ -127,7 +128,7 @@ class Dispatcher:
         now = time.monotonic()
         endpoint = call.endpoint
         if endpoint is not None and call.upstream is not None:
-            call.upstream.cluster.release(endpoint, failed=endpoint_failed, latency=now - call.started)
+            call.upstream.cluster.release(endpoint, failed=endpoint_failed, latency=now - call.started, now=now)
         if self._listeners:
             finished = CallFinished(call, code, message, source, now)
             for listener in self._listeners:

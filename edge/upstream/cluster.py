@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from edge.balancing import Balancer, RoundRobin
-from edge.discovery import Found, StaticSource
+from edge.balancing import Selection
+from edge.discovery import Found, source_for
 from edge.model.call import Call
-from edge.model.endpoint import USABLE, Endpoint, EndpointAddress, EndpointState
+from edge.model.endpoint import Endpoint, EndpointAddress, EndpointState, Judge
 from edge.model.errors import NoHealthyEndpoint
 from edge.model.schema import EMPTY_SCHEMA, SchemaSet
 from edge.model.settings import Limits
@@ -25,16 +25,18 @@ from edge.wire.sending import Turn
 
 _Carrier = Channels | GrpcEndpoint | HttpEndpoint
 
+_GONE = "no longer part of the upstream"
+
 
 class _Member:
     """An endpoint with the tasks that watch it."""
 
-    __slots__ = ("carrier", "endpoint", "found", "tasks")
+    __slots__ = ("carrier", "endpoint", "tasks")
 
     def __init__(self, found: EndpointAddress, carrier: _Carrier) -> None:
-        self.found = found
         self.carrier = carrier
         self.endpoint = Endpoint(found, carrier)
+        self.endpoint.update(found)
         self.tasks = Tasks()
 
     async def close(self) -> None:
@@ -72,14 +74,13 @@ class UpstreamCluster:
         self.borrowed_schema = borrowed
         self._changed = changed
         self._tasks = Tasks()
-        self._members: dict[EndpointAddress, _Member] = {}
+        self._members: dict[str, _Member] = {}
         self._leaving: dict[Endpoint, _Member] = {}
         self._endpoints: tuple[Endpoint, ...] = ()
-        self._balancer: Balancer | None = None
-        self._usable = 0
+        self._selection = Selection(upstream.balancer, upstream.load_balancing)
         self._active: dict[Endpoint, int] = {}
         self._closing = False
-        self._source = StaticSource(upstream.discovery)
+        self._source = source_for(upstream.discovery)
         self._keeper: SchemaKeeper | None = None
 
     @property
@@ -125,7 +126,7 @@ class UpstreamCluster:
     async def close(self) -> None:
         """Take no more calls, let those under way finish, then close every connection."""
         self._closing = True
-        self._balancer = None
+        self._selection.update(())
         await self._source.close()
         await self._tasks.close()
         for member in tuple(self._members.values()):
@@ -156,28 +157,31 @@ class UpstreamCluster:
         Raises:
             NoHealthyEndpoint: none takes calls.
         """
-        balancer = self._balancer
-        if balancer is None:
+        endpoint = self._selection.pick(call, now)
+        if endpoint is None:
             raise self._nobody()
-        endpoint = balancer.pick(call, now)
         endpoint.active += 1
         return endpoint
 
-    def release(self, endpoint: Endpoint, *, failed: bool, latency: float) -> None:
+    def release(self, endpoint: Endpoint, *, failed: bool, latency: float, now: float) -> None:
         """End a lease."""
         endpoint.active -= 1
         endpoint.total += 1
         if failed:
             endpoint.failed += 1
-        if self._balancer is not None:
-            self._balancer.settle(endpoint, failed=failed, latency=latency, now=0.0)
+        self._selection.settle(endpoint, failed=failed, latency=latency, now=now)
+        if self._leaving and not endpoint.active and (member := self._leaving.pop(endpoint, None)) is not None:
+            Tasks.detached(member.close(), name=f"close endpoint {endpoint.address}")
+
+    def put_back(self, endpoint: Endpoint) -> None:
+        """End a lease that was not used: nothing is learnt from it."""
+        endpoint.active -= 1
         if self._leaving and not endpoint.active and (member := self._leaving.pop(endpoint, None)) is not None:
             Tasks.detached(member.close(), name=f"close endpoint {endpoint.address}")
 
     def preview(self, call: Call) -> tuple[Endpoint | None, str]:
         """Return the endpoint the next call would get and how it is chosen."""
-        words = f"{self.upstream.balancer.value} over {self._usable} of {len(self._endpoints)} endpoints"
-        return (None if self._balancer is None else self._balancer.preview(call, time.monotonic())), words
+        return self._selection.preview(call, time.monotonic()), self._selection.words
 
     def _nobody(self) -> NoHealthyEndpoint:
         count = len(self._endpoints)
@@ -193,25 +197,27 @@ class UpstreamCluster:
 
     def _update(self, found: Found) -> None:
         """Make the members those that were found; the others finish their calls and go."""
-        wanted = frozenset(found.addresses)
-        for address in [address for address in self._members if address not in wanted]:
-            member = self._members.pop(address)
-            member.endpoint.enter(EndpointState.DRAINING, "no longer part of the upstream")
-            Tasks.detached(self._leave(member), name=f"leave endpoint {address.address}")
-        for address in found.addresses:
-            if address not in self._members:
-                member = _Member(address, self._carrier(address.address))
-                self._members[address] = member
-                member.carrier.watch(
-                    member.endpoint, self._state_changed, member.tasks, connect=self.upstream.connection.warm_up
-                )
-        self._endpoints = tuple(self._members[address].endpoint for address in found.addresses)
+        wanted = {address.address: address for address in found.addresses}
+        for gone in [name for name in self._members if name not in wanted]:
+            member = self._members.pop(gone)
+            member.endpoint.judge(Judge.SOURCE, EndpointState.DRAINING, _GONE)
+            Tasks.detached(self._leave(member), name=f"leave endpoint {gone}")
+        for name, address in wanted.items():
+            if (present := self._members.get(name)) is not None:
+                present.endpoint.update(address)
+                continue
+            member = _Member(address, self._carrier(name))
+            self._members[name] = member
+            member.carrier.watch(
+                member.endpoint, self._state_changed, member.tasks, connect=self.upstream.connection.warm_up
+            )
+        self._endpoints = tuple(self._members[name].endpoint for name in wanted)
         self._state_changed()
 
     async def _leave(self, member: _Member) -> None:
-        if self._members.get(member.found) is member:
-            del self._members[member.found]
-        member.endpoint.enter(EndpointState.DRAINING, "no longer part of the upstream")
+        if self._members.get(member.endpoint.address) is member:
+            del self._members[member.endpoint.address]
+        member.endpoint.judge(Judge.SOURCE, EndpointState.DRAINING, _GONE)
         if member.endpoint.active:
             self._leaving[member.endpoint] = member
         else:
@@ -221,14 +227,7 @@ class UpstreamCluster:
         """Rebuild the balancer for the endpoints that take calls, and tell whoever follows."""
         if self._closing:
             return
-        usable = [endpoint for endpoint in self._endpoints if endpoint.state in USABLE]
-        self._usable = len(usable)
-        if not usable:
-            self._balancer = None
-        elif self._balancer is None:
-            self._balancer = RoundRobin(usable)
-        else:
-            self._balancer = self._balancer.replaced(usable)
+        self._selection.update(self._endpoints)
         reached = {member.endpoint: member.carrier.made for member in self._members.values()}
         reached = {endpoint: reached[endpoint] for endpoint in self._reached()}
         if self._keeper is not None and reached != self._active:

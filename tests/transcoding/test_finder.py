@@ -23,13 +23,14 @@ from edge.model.config import (
     Schema,
     ValueMatch,
 )
+from edge.model.discovery import StaticDiscovery
 from edge.model.endpoint import EndpointAddress
 from edge.model.finding import HttpFinding
 from edge.model.http import HttpRequest
 from edge.model.settings import ServerSettings
 from edge.model.status import Code
 from edge.model.transcoding import Transcoding
-from edge.model.upstreams import StaticDiscovery, Upstream
+from edge.model.upstreams import Upstream
 from tests.support.echo import ECHO, echo_files
 from tests.support.http_exchange import MemoryExchange
 

@@ -10,10 +10,11 @@ from typing import cast
 import pytest
 
 from edge.model.config import Configuration, Forward, GrpcTarget, Route, RouteMatch
+from edge.model.discovery import StaticDiscovery
 from edge.model.schema import EMPTY_SCHEMA, SchemaSet
 from edge.model.snapshot import Cluster, RoutePlan, Snapshot, UpstreamPlan
 from edge.model.transcoding import Transcoding
-from edge.model.upstreams import StaticDiscovery, Upstream
+from edge.model.upstreams import Upstream
 from edge.model.watch import Watch
 from edge.tasks import Tasks
 from tests.support.echo import ECHO, echo_files

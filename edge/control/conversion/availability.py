@@ -70,6 +70,7 @@ NOT_YET = (
     NotYet(consumer_pb2.Consumer, "subjects", "recognizing a consumer by token or certificate"),
     NotYet(consumer_pb2.Consumer, "api_keys", "an API key"),
     NotYet(server_pb2.ServerConfig, "workers", "more than one worker", lambda value: value > 1),
+    NotYet(server_pb2.ServerConfig, "registration", "registration of the gateway"),
     NotYet(server_pb2.StoreConfig, "sqlite", "a SQLite store"),
     NotYet(server_pb2.StoreConfig, "redis", "a Redis store"),
     NotYet(server_pb2.ObservabilityConfig.Log, "access_fields", "a choice of access log fields"),

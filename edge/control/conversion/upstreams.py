@@ -7,21 +7,13 @@ import hashlib
 from pathlib import Path
 
 from edge.control.conversion import checks
+from edge.control.conversion.discovery import convert_discovery
 from edge.control.conversion.pem import check_certificates, check_pair
 from edge.control.conversion.scope import Scope
-from edge.model.endpoint import EndpointAddress
-from edge.model.upstreams import (
-    Compression,
-    ConnectionSettings,
-    StaticDiscovery,
-    Upstream,
-    UpstreamProtocol,
-    UpstreamTls,
-)
+from edge.model.upstreams import Compression, ConnectionSettings, Upstream, UpstreamProtocol, UpstreamTls
 from gateway.v1 import upstream_pb2
 
 _MOST_CONNECTIONS = 64
-_MOST_WEIGHT = 1_000_000
 
 _COMPRESSION = {
     upstream_pb2.Upstream.COMPRESSION_UNSPECIFIED: Compression.AS_CALLER,
@@ -39,8 +31,6 @@ _PROTOCOL = {
 
 def convert_upstream(upstream: upstream_pb2.Upstream, scope: Scope) -> Upstream:
     """Return the upstream for the model. It means something only when nothing was refused."""
-    if upstream.WhichOneof("discovery") is None:
-        scope.field("discovery").refuse("the upstream has no endpoints; add `static: {endpoints: [{address: …}]}`")
     if upstream.protocol not in _PROTOCOL:
         scope.field("protocol").refuse(f"{upstream.protocol} is not known")
     if upstream.compression not in _COMPRESSION:
@@ -55,7 +45,7 @@ def convert_upstream(upstream: upstream_pb2.Upstream, scope: Scope) -> Upstream:
     return Upstream(
         name=upstream.name,
         protocol=_PROTOCOL.get(upstream.protocol, UpstreamProtocol.GRPC),
-        discovery=_static(upstream, scope.field("static")),
+        discovery=convert_discovery(upstream, scope),
         tls=_tls(upstream.tls, scope.field("tls")) if upstream.HasField("tls") else None,
         connection=_connection(upstream.connection, scope.field("connection")),
         timeout=checks.seconds(upstream.timeout, scope.field("timeout")) if upstream.HasField("timeout") else None,
@@ -82,28 +72,6 @@ def _check_plain(upstream: upstream_pb2.Upstream, scope: Scope) -> None:
     for field in ("keepalive_time", "keepalive_timeout"):
         if upstream.connection.HasField(field):
             connection.field(field).refuse(f"{words}: HTTP/1.1 has no pings")
-
-
-def _static(upstream: upstream_pb2.Upstream, scope: Scope) -> StaticDiscovery:
-    if not upstream.HasField("static"):
-        return StaticDiscovery(endpoints=())
-    scope = scope.field("endpoints")
-    if not upstream.static.endpoints:
-        scope.refuse('an endpoint is missing, as in `{address: "127.0.0.1:50051"}`')
-    endpoints = []
-    for index, endpoint in enumerate(upstream.static.endpoints):
-        place = scope.index(index)
-        weight = endpoint.weight if endpoint.HasField("weight") else 1
-        if not 1 <= weight <= _MOST_WEIGHT:
-            place.field("weight").refuse(
-                f"has to be from 1 to {_MOST_WEIGHT}; leave out an endpoint that is to get no calls"
-            )
-        checks.address(endpoint.address, place.field("address"))
-        endpoints.append(EndpointAddress(endpoint.address, weight, endpoint.zone))
-    checks.no_repeats(
-        (endpoint.address, scope.index(index).field("address")) for index, endpoint in enumerate(endpoints)
-    )
-    return StaticDiscovery(endpoints=tuple(endpoints))
 
 
 def _connection(connection: upstream_pb2.Connection, scope: Scope) -> ConnectionSettings:

@@ -27,7 +27,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19gateway/v1/endpoint.proto\x12\ngateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x04\n\x08\x45ndpoint\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x15\n\x07\x61\x64\x64ress\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x06weight\x18\x03 \x01(\rB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x12\n\x04zone\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12/\n\x05state\x18\x05 \x01(\x0e\x32\x1a.gateway.v1.Endpoint.StateB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nstate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x61\x63tive_calls\x18\x08 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x19\n\x0btotal_calls\x18\t \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x66\x61iled_calls\x18\n \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\"\x82\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_ACTIVE\x10\x01\x12\x14\n\x10STATE_CONNECTING\x10\x02\x12\x13\n\x0fSTATE_UNHEALTHY\x10\x03\x12\x11\n\rSTATE_EJECTED\x10\x04\x12\x12\n\x0eSTATE_DRAINING\x10\x05:^\xea\x41[\n\x19gateway.internal/Endpoint\x12)upstreams/{upstream}/endpoints/{endpoint}*\tendpoints2\x08\x65ndpointB\t\n\x07_weightb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19gateway/v1/endpoint.proto\x12\ngateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x05\n\x08\x45ndpoint\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x15\n\x07\x61\x64\x64ress\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x06weight\x18\x03 \x01(\rB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x12\n\x04zone\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12/\n\x05state\x18\x05 \x01(\x0e\x32\x1a.gateway.v1.Endpoint.StateB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nstate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x61\x63tive_calls\x18\x08 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x19\n\x0btotal_calls\x18\t \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x66\x61iled_calls\x18\n \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0c \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nlast_error\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\x39\n\x0flast_error_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x19\n\x0bnot_serving\x18\x0f \x03(\tB\x04\xe2\x41\x01\x03\"\x82\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_ACTIVE\x10\x01\x12\x14\n\x10STATE_CONNECTING\x10\x02\x12\x13\n\x0fSTATE_UNHEALTHY\x10\x03\x12\x11\n\rSTATE_EJECTED\x10\x04\x12\x12\n\x0eSTATE_DRAINING\x10\x05:^\xea\x41[\n\x19gateway.internal/Endpoint\x12)upstreams/{upstream}/endpoints/{endpoint}*\tendpoints2\x08\x65ndpointB\t\n\x07_weightb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,10 +58,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENDPOINT'].fields_by_name['expire_time']._serialized_options = b'\342A\001\003'
   _globals['_ENDPOINT'].fields_by_name['etag']._loaded_options = None
   _globals['_ENDPOINT'].fields_by_name['etag']._serialized_options = b'\342A\001\001'
+  _globals['_ENDPOINT'].fields_by_name['last_error']._loaded_options = None
+  _globals['_ENDPOINT'].fields_by_name['last_error']._serialized_options = b'\342A\001\003'
+  _globals['_ENDPOINT'].fields_by_name['last_error_time']._loaded_options = None
+  _globals['_ENDPOINT'].fields_by_name['last_error_time']._serialized_options = b'\342A\001\003'
+  _globals['_ENDPOINT'].fields_by_name['not_serving']._loaded_options = None
+  _globals['_ENDPOINT'].fields_by_name['not_serving']._serialized_options = b'\342A\001\003'
   _globals['_ENDPOINT']._loaded_options = None
   _globals['_ENDPOINT']._serialized_options = b'\352A[\n\031gateway.internal/Endpoint\022)upstreams/{upstream}/endpoints/{endpoint}*\tendpoints2\010endpoint'
   _globals['_ENDPOINT']._serialized_start=135
-  _globals['_ENDPOINT']._serialized_end=758
-  _globals['_ENDPOINT_STATE']._serialized_start=521
-  _globals['_ENDPOINT_STATE']._serialized_end=651
+  _globals['_ENDPOINT']._serialized_end=870
+  _globals['_ENDPOINT_STATE']._serialized_start=633
+  _globals['_ENDPOINT_STATE']._serialized_end=763
 # @@protoc_insertion_point(module_scope)

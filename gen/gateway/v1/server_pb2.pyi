@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ServerConfig(_message.Message):
-    __slots__ = ("listeners", "admin", "workers", "drain_timeout", "limits", "trusted_proxies", "response_compression", "engine", "tls")
+    __slots__ = ("listeners", "admin", "workers", "drain_timeout", "limits", "trusted_proxies", "response_compression", "engine", "tls", "registration")
     class Engine(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ENGINE_UNSPECIFIED: _ClassVar[ServerConfig.Engine]
@@ -30,6 +30,7 @@ class ServerConfig(_message.Message):
     RESPONSE_COMPRESSION_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     TLS_FIELD_NUMBER: _ClassVar[int]
+    REGISTRATION_FIELD_NUMBER: _ClassVar[int]
     listeners: _containers.RepeatedCompositeFieldContainer[Listener]
     admin: AdminListener
     workers: int
@@ -39,7 +40,43 @@ class ServerConfig(_message.Message):
     response_compression: ResponseCompression
     engine: ServerConfig.Engine
     tls: ListenerTls
-    def __init__(self, listeners: _Optional[_Iterable[_Union[Listener, _Mapping]]] = ..., admin: _Optional[_Union[AdminListener, _Mapping]] = ..., workers: _Optional[int] = ..., drain_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., trusted_proxies: _Optional[_Iterable[str]] = ..., response_compression: _Optional[_Union[ResponseCompression, _Mapping]] = ..., engine: _Optional[_Union[ServerConfig.Engine, str]] = ..., tls: _Optional[_Union[ListenerTls, _Mapping]] = ...) -> None: ...
+    registration: Registration
+    def __init__(self, listeners: _Optional[_Iterable[_Union[Listener, _Mapping]]] = ..., admin: _Optional[_Union[AdminListener, _Mapping]] = ..., workers: _Optional[int] = ..., drain_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., trusted_proxies: _Optional[_Iterable[str]] = ..., response_compression: _Optional[_Union[ResponseCompression, _Mapping]] = ..., engine: _Optional[_Union[ServerConfig.Engine, str]] = ..., tls: _Optional[_Union[ListenerTls, _Mapping]] = ..., registration: _Optional[_Union[Registration, _Mapping]] = ...) -> None: ...
+
+class Registration(_message.Message):
+    __slots__ = ("consul",)
+    CONSUL_FIELD_NUMBER: _ClassVar[int]
+    consul: ConsulRegistration
+    def __init__(self, consul: _Optional[_Union[ConsulRegistration, _Mapping]] = ...) -> None: ...
+
+class ConsulRegistration(_message.Message):
+    __slots__ = ("address", "service", "tags", "meta", "advertise_host", "listener", "ttl", "deregister_after", "token_file")
+    class MetaEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    META_FIELD_NUMBER: _ClassVar[int]
+    ADVERTISE_HOST_FIELD_NUMBER: _ClassVar[int]
+    LISTENER_FIELD_NUMBER: _ClassVar[int]
+    TTL_FIELD_NUMBER: _ClassVar[int]
+    DEREGISTER_AFTER_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FILE_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    service: str
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    meta: _containers.ScalarMap[str, str]
+    advertise_host: str
+    listener: str
+    ttl: _duration_pb2.Duration
+    deregister_after: _duration_pb2.Duration
+    token_file: str
+    def __init__(self, address: _Optional[str] = ..., service: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., meta: _Optional[_Mapping[str, str]] = ..., advertise_host: _Optional[str] = ..., listener: _Optional[str] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., deregister_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., token_file: _Optional[str] = ...) -> None: ...
 
 class ResponseCompression(_message.Message):
     __slots__ = ("level", "min_message_bytes")

@@ -39,7 +39,10 @@ class FakeCluster:
     def pick(self, call: Call, now: float) -> Endpoint:
         raise NoHealthyEndpoint("this is a fake")
 
-    def release(self, endpoint: Endpoint, *, failed: bool, latency: float) -> None:
+    def release(self, endpoint: Endpoint, *, failed: bool, latency: float, now: float) -> None:
+        raise AssertionError("nothing is picked")
+
+    def put_back(self, endpoint: Endpoint) -> None:
         raise AssertionError("nothing is picked")
 
     def preview(self, call: Call) -> tuple[Endpoint | None, str]:

@@ -11,10 +11,11 @@ from bookstore.v1 import bookstore_pb2
 from edge.admin.explain import explain_call
 from edge.gateway import Gateway
 from edge.model.config import Configuration, Forward, GrpcTarget, Route, RouteMatch, Schema, ValueMatch
+from edge.model.discovery import StaticDiscovery
 from edge.model.endpoint import EndpointAddress
 from edge.model.settings import ServerSettings
 from edge.model.transcoding import Transcoding
-from edge.model.upstreams import StaticDiscovery, Upstream
+from edge.model.upstreams import Upstream
 from gateway.v1 import admin_service_pb2 as pb
 
 SERVICE = "bookstore.v1.BookstoreService"

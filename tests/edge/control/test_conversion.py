@@ -27,6 +27,7 @@ from edge.model.config import (
     HttpTarget,
     ValueMatch,
 )
+from edge.model.discovery import StaticDiscovery
 from edge.model.errors import InvalidRequest
 from edge.model.status import Code
 from edge.model.transcoding import JsonOptions, Strictness, Transcoding
@@ -372,6 +373,7 @@ def test_everything_an_upstream_may_hold_reaches_the_model() -> None:
             }
         ]
     ).upstreams["upstreams/a"]
+    assert isinstance(found.discovery, StaticDiscovery)
     assert [(e.address, e.weight, e.zone) for e in found.discovery.endpoints] == [
         ("127.0.0.1:1", 2, "z"),
         ("[::1]:2", 1, ""),

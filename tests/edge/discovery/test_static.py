@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from edge.discovery import StaticSource
+from edge.model.discovery import StaticDiscovery
 from edge.model.endpoint import EndpointAddress
-from edge.model.upstreams import StaticDiscovery
 
 
 async def test_it_tells_the_configured_endpoints_once_without_duplicates() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from edge.model.call import Call, MetadataPairs
 from edge.model.config import Configuration, Forward, GrpcTarget, HeaderChange, Route, RouteMatch
+from edge.model.discovery import StaticDiscovery
 from edge.model.endpoint import Endpoint, EndpointAddress
 from edge.model.errors import GatewayError, NoHealthyEndpoint
 from edge.model.invoke import Invoker, UpstreamError, UpstreamStream
@@ -19,7 +20,7 @@ from edge.model.schema import SchemaSet
 from edge.model.settings import Limits
 from edge.model.snapshot import RoutePlan, Snapshot, SourceState, UpstreamPlan
 from edge.model.status import Code
-from edge.model.upstreams import Compression, ConnectionSettings, StaticDiscovery, Upstream
+from edge.model.upstreams import Compression, ConnectionSettings, Upstream
 from edge.model.watch import Watch
 from edge.proxy import Dispatcher
 from edge.proxy.exchange import Core
@@ -57,9 +58,12 @@ class Cluster:
         endpoint.active += 1
         return endpoint
 
-    def release(self, endpoint: Endpoint, *, failed: bool, latency: float) -> None:
+    def release(self, endpoint: Endpoint, *, failed: bool, latency: float, now: float) -> None:
         endpoint.active -= 1
         self.failed.append(failed)
+
+    def put_back(self, endpoint: Endpoint) -> None:
+        self.release(endpoint, failed=False, latency=0.0, now=0.0)
 
     def preview(self, call: Call) -> tuple[Endpoint | None, str]:
         return None, "in turn"

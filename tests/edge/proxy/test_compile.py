@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from edge.model.config import Configuration, Forward, Route
+from edge.model.discovery import StaticDiscovery
 from edge.model.endpoint import EndpointAddress
 from edge.model.settings import Limits
-from edge.model.upstreams import StaticDiscovery, Upstream
+from edge.model.upstreams import Upstream
 from edge.proxy import compile_snapshot
 from tests.edge.proxy.test_dispatcher import OneEndpoint
 

@@ -32,9 +32,12 @@ class OneEndpoint:
         self.endpoint.active += 1
         return self.endpoint
 
-    def release(self, endpoint: Endpoint, *, failed: bool, latency: float) -> None:
+    def release(self, endpoint: Endpoint, *, failed: bool, latency: float, now: float) -> None:
         endpoint.active -= 1
         self.released.append(failed)
+
+    def put_back(self, endpoint: Endpoint) -> None:
+        self.release(endpoint, failed=False, latency=0.0, now=0.0)
 
     def preview(self, call: Call) -> tuple[Endpoint | None, str]:
         return self.endpoint, "the only one"

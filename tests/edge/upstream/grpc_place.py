@@ -13,9 +13,10 @@ import grpc
 import grpc.aio
 import trustme
 
+from edge.model.discovery import StaticDiscovery
 from edge.model.endpoint import Endpoint, EndpointAddress, EndpointState
 from edge.model.settings import Limits
-from edge.model.upstreams import ConnectionSettings, StaticDiscovery, Upstream, UpstreamTls
+from edge.model.upstreams import ConnectionSettings, Upstream, UpstreamTls
 from edge.tasks import Tasks
 from edge.upstream.channels import credentials
 from edge.upstream.grpc_endpoint import GrpcEndpoint

@@ -12,10 +12,11 @@ import pytest
 
 from edge.model.call import Call
 from edge.model.config import Configuration, Schema
+from edge.model.discovery import StaticDiscovery
 from edge.model.endpoint import EndpointAddress, EndpointState
 from edge.model.errors import InvalidRequest, NoHealthyEndpoint
 from edge.model.settings import Limits
-from edge.model.upstreams import ConnectionSettings, StaticDiscovery, Upstream, UpstreamTls
+from edge.model.upstreams import ConnectionSettings, Upstream, UpstreamTls
 from edge.tasks import Tasks
 from edge.upstream import Clusters, UpstreamCluster
 from edge.upstream.channels import Channels
@@ -112,7 +113,7 @@ async def test_what_did_not_change_is_kept_and_the_rest_retired(clusters: Cluste
         before.pick(CALL, 0.0)
     assert leased.state is EndpointState.DRAINING, "it finishes its call first"
     assert [before.idle] == [False]
-    before.release(leased, failed=False, latency=0.0)
+    before.release(leased, failed=False, latency=0.0, now=0.0)
     assert [before.idle] == [True]
     await running.stop(0)
 

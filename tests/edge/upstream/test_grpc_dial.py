@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import trustme
 
+from edge.model.discovery import StaticDiscovery
 from edge.model.endpoint import EndpointState
-from edge.model.upstreams import StaticDiscovery, Upstream, UpstreamTls
+from edge.model.upstreams import Upstream, UpstreamTls
 from edge.upstream import grpc_dial
 from edge.upstream.grpc_dial import _in_turn, dial
 from tests.edge.upstream.grpc_place import Place, TlsRawServer, echo, place

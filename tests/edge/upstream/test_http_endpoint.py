@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import trustme
 
+from edge.model.discovery import StaticDiscovery
 from edge.model.endpoint import Endpoint, EndpointAddress, EndpointState
 from edge.model.errors import InvalidRequest, MessageTooLarge
 from edge.model.http import CallerGoneError
-from edge.model.upstreams import ConnectionSettings, StaticDiscovery, Upstream, UpstreamProtocol, UpstreamTls
+from edge.model.upstreams import ConnectionSettings, Upstream, UpstreamProtocol, UpstreamTls
 from edge.tasks import Tasks
 from edge.upstream.http1 import BrokenAnswerError
 from edge.upstream.http_answer import HttpAnswer, NoAnswerError, RequestBody

@@ -16,10 +16,11 @@ from google.protobuf import descriptor_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from edge.model.config import Configuration, Schema
+from edge.model.discovery import StaticDiscovery
 from edge.model.endpoint import EndpointAddress
 from edge.model.schema import SchemaVersion
 from edge.model.settings import Limits
-from edge.model.upstreams import ConnectionSettings, StaticDiscovery, Upstream
+from edge.model.upstreams import ConnectionSettings, Upstream
 from edge.tasks import Tasks
 from edge.upstream import Clusters, UpstreamCluster, schema_survey, schemas
 from edge.upstream.reflection import METHODS

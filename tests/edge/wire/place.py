@@ -263,10 +263,13 @@ class InTurn:
         endpoint.active += 1
         return endpoint
 
-    def release(self, endpoint: Endpoint, *, failed: bool, latency: float) -> None:
+    def release(self, endpoint: Endpoint, *, failed: bool, latency: float, now: float) -> None:
         endpoint.active -= 1
         assert endpoint.active >= 0, "given back twice"
         self.failed.append(failed)
+
+    def put_back(self, endpoint: Endpoint) -> None:
+        self.release(endpoint, failed=False, latency=0.0, now=0.0)
 
     def preview(self, call: Call) -> tuple[Endpoint | None, str]:
         return None, "in turn"
