@@ -1,7 +1,7 @@
 """Pins dependencies with hashes and without hosts: dev.txt for tests, run.txt for the image, bench.txt for peers.
 
-Needs uv (`pip install uv`), which is not a dependency of the project. grpcio and its companions stay at the version
-that was chosen by measurement (ARCHITECTURE.md, "Which grpcio"); everything else takes the newest that fits.
+Needs uv (`pip install uv`), which is not a dependency of the project. grpcio and its companions stay at the versions
+that were chosen (ARCHITECTURE.md, "Which grpcio"); everything else takes the newest that fits.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-GRPC_VERSION = "1.78.2"
-GRPC_PACKAGES = ("grpcio", "grpcio-tools", "grpcio-status", "grpcio-health-checking", "grpcio-reflection")
+GRPC_VERSION = "1.85.1"
+COMPANIONS_VERSION = "1.78.2"
+"""The generator's version decides the oldest protobuf runtime, 6; from 1.82 on the others want protobuf 7."""
+COMPANIONS = ("grpcio-tools", "grpcio-status", "grpcio-health-checking", "grpcio-reflection")
 LOCKS = {
     "dev.txt": ["pyproject.toml", "--extra", "dev"],
     "run.txt": ["pyproject.toml", "--extra", "uvloop"],
@@ -29,7 +31,8 @@ def main() -> int:
         print("uv not found: pip install uv")
         return 2
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
-        constraints.write("".join(f"{package}=={GRPC_VERSION}\n" for package in GRPC_PACKAGES))
+        constraints.write(f"grpcio=={GRPC_VERSION}\n")
+        constraints.write("".join(f"{package}=={COMPANIONS_VERSION}\n" for package in COMPANIONS))
         constraints.flush()
         for name, source in LOCKS.items():
             command = [

@@ -12,6 +12,9 @@ from edge.model.settings import Limits
 STREAM_WINDOW = 512 * 1024
 """The bytes that a caller may send ahead on a stream, so the most that an upstream that does not read makes us hold."""
 
+WAITING_CALLS = 16_384
+"""The calls that may wait for Python, over all connections: those of sixteen callers who all come at once."""
+
 
 class ListenError(Exception):
     """An address could not be bound; the text says which and why."""
@@ -29,6 +32,7 @@ class GrpcServer:
     """
 
     def __init__(self, address: str, limits: Limits, *, proxied: bool, compression_level: int = 0) -> None:
+        waiting = max(WAITING_CALLS, limits.max_concurrent_streams)
         options: list[tuple[str, Any]] = [
             ("grpc.max_receive_message_length", limits.message_ceiling if proxied else limits.max_message_bytes),
             ("grpc.max_send_message_length", -1),
@@ -41,6 +45,9 @@ class GrpcServer:
             ("grpc.http2.lookahead_bytes", STREAM_WINDOW),
             # it refuses streams below max_concurrent_streams when many come at once
             ("grpc.http.overload_protection", 0),
+            # equal again: from 1,000 waiting calls on it would refuse some at random, below what a caller may have open
+            ("grpc.server.max_pending_requests", waiting),
+            ("grpc.server.max_pending_requests_hard_limit", waiting),
             # a second gateway on the same port is a mistake that would go unseen
             ("grpc.so_reuseport", 0),
             ("grpc.max_connection_age_grace_ms", _milliseconds(limits.connection_grace)),

@@ -115,7 +115,7 @@ class Limits:
     """The most bytes of a stream, per direction, that wait for whoever does not read."""
 
     connection_buffer_bytes: int = 16 * 1024 * 1024
-    """The most bytes that wait on one connection, all its streams together."""
+    """The most bytes that wait on one connection, all its streams together; 16 times that on those to endpoints."""
 
     handshake_timeout: float = 10.0
     """Seconds a new connection has for the PROXY header, the TLS handshake and its first request."""
@@ -124,8 +124,8 @@ class Limits:
     """Streams a caller may reset before it was answered while those are half or more of all (CVE-2023-44487)."""
 
     max_control_frames: int = 1000
-    """Control frames and empty DATA of one connection in a second, beyond two for each request and for each DATA or
-    answer sent."""
+    """Control frames and empty DATA of one connection in a second, beyond two for each request and four for each DATA
+    or answer sent."""
 
     @property
     def message_ceiling(self) -> int:
@@ -135,6 +135,38 @@ class Limits:
         refusal has neither; its limit only bounds the memory of what is far over, so it is four times as high.
         """
         return min(self.max_message_bytes * 4, 2**31 - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsulRegistration:
+    """Where and as what the gateway registers itself with Consul. Durations are in seconds."""
+
+    service: str
+    """The name of the service."""
+
+    address: str = "http://127.0.0.1:8500"
+    """The URL of the agent."""
+
+    tags: tuple[str, ...] = ()
+    """The tags of the instance."""
+
+    meta: tuple[tuple[str, str], ...] = ()
+    """The metadata of the instance."""
+
+    advertise_host: str = ""
+    """The host others reach the gateway at. Empty means the address of the agent."""
+
+    listener: str = ""
+    """The listener whose port is registered. Empty means the first one."""
+
+    ttl: float = 15.0
+    """The time after which the instance is critical unless the gateway renews it."""
+
+    deregister_after: float = 600.0
+    """The time an instance may be critical before Consul forgets it."""
+
+    token_file: str = ""
+    """The file that holds the ACL token. Empty means none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +208,9 @@ class ServerSettings:
 
     log_format: str = ""
     """`json`, `console` or empty for console on a terminal and JSON elsewhere."""
+
+    registration: ConsulRegistration | None = None
+    """Where the gateway registers itself. None means nowhere."""
 
     access_log: bool = False
     """Whether each finished call is logged."""

@@ -19,15 +19,16 @@ from edge.model.invoke import Reply, UpstreamError, split_details
 from edge.model.refusals import deadline, late, no_message, too_large
 from edge.model.snapshot import RoutePlan
 from edge.model.status import Code
+from edge.proxy.core_attempts import unary_again, unary_paced
+from edge.proxy.core_stream import ENDED, CoreStream
 from edge.proxy.exchange import Core, initial_for, shrunk, time_limit
 from edge.proxy.idle import IdleTimer
 from edge.proxy.metadata import valid
-from edge.proxy.quirks import final_status, initial_metadata, receiver, sender, trailing_metadata
+from edge.proxy.quirks import final_status, initial_metadata, receiver, trailing_metadata
 from edge.proxy.respond import CODES, connection_failure
-from edge.upstream.channels import WireMetadata
+from edge.proxy.stream import HEADER_HOLD
 
-_STREAM_ENDED = (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError, grpc.aio.UsageError)
-_DEADLINE = "Deadline Exceeded"
+_DEADLINES = frozenset({"Deadline Exceeded", "Stream removed (Deadline Exceeded)"})
 """What grpc.aio says when a deadline has passed. An upstream has words or trailers of its own, or else none."""
 
 
@@ -63,9 +64,16 @@ class GrpcInvoker:
         if call.deadline is not None:
             limit = time_limit(call, *limit, call.started)
         try:
-            response, initial, trailing = await connection.unary(call.method)(
-                request, seconds=_left(call, limit), metadata=metadata
-            )
+            try:
+                if plan.paced:
+                    answer = await unary_paced(self._core, call, connection, request, metadata, limit)
+                else:
+                    answer = await connection.unary(call.method)(request, seconds=_left(call, limit), metadata=metadata)
+            except grpc.aio.AioRpcError as error:
+                if plan.paced:
+                    raise
+                answer = await unary_again(self._core, call, request, metadata, limit, error)
+            response, initial, trailing = answer
         except grpc.aio.AioRpcError as error:
             raise _failure(call, plan, error, limit) from None
         if response is None:
@@ -97,11 +105,10 @@ class GrpcStream:
         "_limit",
         "_plan",
         "_receive",
-        "_send",
+        "_stream",
         "_task",
         "_timer",
         "_trailing",
-        "_upstream",
         "refusal",
     )
 
@@ -116,19 +123,18 @@ class GrpcStream:
         self._trailing: MetadataPairs = ()
         self._initial: MetadataPairs | None = None
         self._receive: Any = None
-        self._send: Any = None
-        connection, metadata = core.lease(call)
-        self._limit = time_limit(call, plan.route.stream_timeout, "route", call.started)
-        seconds = _left(call, self._limit)
-        self._upstream: Any = connection.stream(call.method)(timeout=seconds, metadata=WireMetadata(metadata))
+        self._stream = CoreStream(core, call, lambda: time_limit(call, *plan.stream_limit, call.started))
+        self._limit = self._stream.limit
+        seconds = self._limit[0]
         loop = asyncio.get_running_loop()
         self._idle: IdleTimer | None = None
-        if plan.route.stream_idle_timeout is not None:
-            self._idle = IdleTimer(loop, plan.route.stream_idle_timeout, self._went_idle)
+        if plan.stream_idle is not None:
+            self._idle = IdleTimer(loop, plan.stream_idle, self._went_idle)
         self._timer: asyncio.TimerHandle | None = None
         if seconds is not None and self._limit[1] != "caller":
             # the upstream's side has this limit too, but a caller that does not read holds up what comes from there
-            self._timer = loop.call_later(seconds, self.end, late(call, self._limit))
+            left = seconds - (time.monotonic() - call.started)
+            self._timer = loop.call_later(left, self.end, late(call, self._limit))
 
     async def initial(self) -> MetadataPairs:
         """Wait for the initial metadata and return it, after the route's policies.
@@ -137,12 +143,27 @@ class GrpcStream:
             UpstreamError: the call ended without any and with another status than OK.
             GatewayError: the gateway ended the call.
         """
-        if self._initial is None:
-            received = await initial_metadata(self._upstream)
+        while self._initial is None:
+            upstream = self._stream.upstream
+            received = await initial_metadata(upstream)
             if self.refusal is not None:
                 raise self.refusal
-            self._initial = initial_for(self._plan, received)
+            if not len(tuple(received)) and self._stream.may_repeat and await self._ended(upstream):
+                if await self._stream.again(upstream):
+                    continue
+                if self._stream.failure is not None:
+                    raise self._stream.failure
+            if upstream is self._stream.upstream:
+                self._stream.answered()
+                self._initial = initial_for(self._plan, received)
         return self._initial
+
+    async def _ended(self, upstream: Any) -> bool:
+        """Whether an attempt without metadata has ended already with a status other than OK; see `HEADER_HOLD`."""
+        try:
+            return await asyncio.wait_for(final_status(upstream), HEADER_HOLD) is not None
+        except TimeoutError:
+            return False
 
     async def send(self, message: bytes) -> bool:
         """Send one message and wait while the upstream does not read.
@@ -158,11 +179,8 @@ class GrpcStream:
         if size > self._plan.max_request_bytes:
             raise too_large("request", size, call)
         try:
-            if self._send is None:
-                await self._upstream.wait_for_connection()
-                self._send = sender(self._upstream)
-            await self._send(message)
-        except _STREAM_ENDED:
+            await self._stream.send(message)
+        except ENDED:
             return False
         if self._idle is not None:
             self._idle.touch()
@@ -173,10 +191,8 @@ class GrpcStream:
     async def half_close(self) -> None:
         """Say that no more messages come."""
         try:
-            if self._send is None:
-                await self._upstream.wait_for_connection()
-            await self._upstream.done_writing()
-        except _STREAM_ENDED:
+            await self._stream.half_close()
+        except ENDED:
             return  # the upstream's side has ended; `receive` says how
 
     async def receive(self) -> bytes | None:
@@ -189,7 +205,7 @@ class GrpcStream:
         call = self._call
         if self._receive is None:
             await self.initial()
-            self._receive = receiver(self._upstream)
+            self._receive = receiver(self._stream.upstream)
         message = await self._receive()
         if self.refusal is not None:
             raise self.refusal
@@ -219,7 +235,7 @@ class GrpcStream:
         """
         if self.refusal is None:
             self.refusal = refusal
-            self._upstream.cancel()
+            self._stream.cancel()
             if self._task is not None:
                 self._task.cancel()
 
@@ -232,15 +248,17 @@ class GrpcStream:
         if timer is not None:
             timer.cancel()
         self._task = None
-        self._upstream.cancel()
+        self._stream.close()
 
     async def _finish(self) -> None:
-        status = await final_status(self._upstream)
+        status = await final_status(self._stream.upstream)
         if self.refusal is not None:
             raise self.refusal
+        if self._stream.failure is not None:
+            raise self._stream.failure
         if status is not None:
             raise _failure(self._call, self._plan, status, self._limit)
-        self._trailing = valid(await trailing_metadata(self._upstream))
+        self._trailing = valid(await trailing_metadata(self._stream.upstream))
 
     def _went_idle(self, seconds: float) -> None:
         self.end(deadline(self._call, "stream idle", seconds))
@@ -273,7 +291,7 @@ def _failure(
     if own is not None:
         return own
     overdue = code is grpc.StatusCode.DEADLINE_EXCEEDED and limit[0] is not None
-    if overdue and limit[1] == "caller" and error.details() == _DEADLINE and not error.trailing_metadata():
+    if overdue and limit[1] == "caller" and error.details() in _DEADLINES and not error.trailing_metadata():
         return late(call, limit)
     if overdue and limit[1] != "caller" and limit[0] is not None and time.monotonic() - call.started >= limit[0] * 0.99:
         return late(call, limit)

@@ -108,7 +108,9 @@ async def test_cacheable_unary(target: Target) -> None:
     async with RawClient(target.address) as client:
         path = f"/{TEST_SERVICE.full_name}/CacheableUnaryCall"
         stream = await client.call(path, b"", headers=request_headers(path, method="GET"))
-    assert stream.grpc_status in {2, 12, 13}
+    # grpc's server resets the stream, which a caller takes as INTERNAL
+    refused_below = stream.grpc_status is None and stream.reset == 2 and (target.gateway is None or AIO)
+    assert refused_below or stream.grpc_status in {2, 12, 13}
 
 
 async def test_large_unary(target: Target) -> None:

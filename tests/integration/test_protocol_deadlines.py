@@ -128,13 +128,15 @@ async def test_p4_a_spent_timeout_is_not_forever(proxied: Target) -> None:
 @pytest.mark.parametrize(
     "written",
     [
+        "12xS",
+        "",
+        "-1S",
         pytest.param(
-            value,
+            "100000007n",
             marks=pytest.mark.xfail(
-                AIO, strict=True, raises=AssertionError, reason="grpc.aio: takes a malformed grpc-timeout as no timeout"
+                AIO, strict=True, raises=AssertionError, reason="grpc.aio: takes nine digits in grpc-timeout"
             ),
-        )
-        for value in ("12xS", "100000007n", "", "-1S")
+        ),
     ],
 )
 async def test_p5_malformed_timeouts_are_refused(proxied: Target, written: str) -> None:

@@ -138,9 +138,6 @@ async def test_p32_half_a_message_of_the_upstream_is_an_error(
     assert not stream.data or not AIO
 
 
-@pytest.mark.xfail(
-    AIO, strict=True, raises=AssertionError, reason="grpc.aio: takes flag 1 without encoding as not compressed"
-)
 async def test_p33_compressed_without_encoding(proxied: Target) -> None:
     async with RawClient(proxied.address) as client:
         stream = await client.open(UNARY)
@@ -256,9 +253,6 @@ async def test_p37_an_encoding_the_gateway_does_not_know(proxied: Target) -> Non
     assert "foo" not in accepted
 
 
-@pytest.mark.xfail(
-    AIO, strict=True, raises=AssertionError, reason="grpc.aio: ends such a call with UNKNOWN, Stream removed"
-)
 async def test_p38_an_encoding_of_the_upstream_the_gateway_does_not_know(
     gateway: Gateway, admin: Admin, known: bool
 ) -> None:

@@ -78,7 +78,9 @@ async def test_p47_numbers_that_nobody_knows_are_not_ok(
         RawClient(gateway.traffic) as client,
     ):
         stream = await client.call(made.path("Unary"), b"")
-    assert stream.trailer("grpc-status") in {"2", written}
+    # grpc.aio: what is no number is INTERNAL
+    broken = {"13"} if AIO and written in {"x", "-1"} else set()
+    assert stream.trailer("grpc-status") in {"2", written} | broken
 
 
 @pytest.mark.parametrize(

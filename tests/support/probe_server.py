@@ -338,6 +338,9 @@ def make_server(arguments: argparse.Namespace) -> grpc.aio.Server:
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", 256 * 1024),
         ("grpc.absolute_max_metadata_size", 512 * 1024),
+        # it refuses calls at random when more than 1,000 wait for Python
+        ("grpc.server.max_pending_requests", 100_000),
+        ("grpc.server.max_pending_requests_hard_limit", 100_000),
         # a second server must not share the port silently
         ("grpc.so_reuseport", 0),
     ]

@@ -102,21 +102,26 @@ class EndpointServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteEndpoint(self, request, context):
-        """Removes an endpoint at once. Use DrainEndpoint to let its calls finish.
+        """Removes a registered endpoint at once, and ends its calls. Use DrainEndpoint
+        to let its calls finish.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RenewEndpoint(self, request, context):
-        """Extends the registration of an endpoint.
+        """Extends the registration of an endpoint by the time it was created with.
+        One that has expired, was deleted or drains is NOT_FOUND: a new
+        registration takes CreateEndpoint.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DrainEndpoint(self, request, context):
-        """Lets an endpoint finish its calls and sends it no new ones.
+        """Lets an endpoint of any upstream finish its calls and sends it no new ones,
+        for as long as discovery finds its address. A registered endpoint that
+        drains cannot be renewed; deleted and registered again it gets calls.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
