@@ -39,6 +39,8 @@ test: setup ## run the tests that need nothing but Python; ARGS goes to pytest
 
 test-all: APT += curl:curl node:nodejs npm:npm chromium:chromium
 test-all: setup apt npm ## run every test; installs what it needs with apt and npm
+	@# Envoy, as an upstream
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@$(MAKE) --no-print-directory test-compiled test-aio
 	$(BIN)/pytest $(ARGS)
 

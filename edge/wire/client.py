@@ -30,6 +30,10 @@ from edge.wire.stream import Stream
 MAX_KEPT_HEADS: Final = 256
 """Header blocks that are kept for a connection, decoded, of each kind."""
 
+WINDOWS_AHEAD: Final = 15
+"""How many times the window of a connection may wait for callers that do not read, beyond the window itself. All calls
+to an endpoint share its connection, and the callers of some must not stop those of others."""
+
 LONGEST_KEPT_HEAD: Final = 2048
 """The bytes of a header block that is kept. What is longer would mostly be there to fill the memory."""
 
@@ -79,6 +83,7 @@ class ClientConnection(Connection):
     def __init__(self, rules: Rules, turn: Turn, owner: Owner, prefix: tuple[Field, ...]) -> None:
         super().__init__(rules, turn)
         self.expected = 0
+        self.most_ahead = WINDOWS_AHEAD * rules.connection_window
         self.owner = owner
         self.prefix = prefix
         """What every request begins with."""

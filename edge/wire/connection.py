@@ -84,6 +84,8 @@ class Receiver(Blocks):
             return
         try:
             self._receive(data)
+            if self.recv_left < self.credit_low and not self.ended:
+                self.give_credit()
         except Http2Error as error:
             self.fail(error)
         except HpackError as fault:

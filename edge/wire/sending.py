@@ -28,6 +28,9 @@ from edge.wire.hpack_encoder import Encoder
 if TYPE_CHECKING:
     from edge.wire.stream import Stream
 
+ALLOWED_EACH: Final = 4
+"""The control frames that each DATA or answer allows the other side: grpc opens both windows up to twice a message."""
+
 PUMP_BYTES: Final = 256 * 1024
 """The most bytes that leave the queues of a connection before they are written."""
 
@@ -139,8 +142,13 @@ class Sender:
         self.recv_left: int = rules.connection_window
         """The bytes the other side may still send on all streams."""
         self.owed: int = 0
-        """What has been consumed and not been given back by WINDOW_UPDATE."""
+        """What has been consumed and not been given back by WINDOW_UPDATE; below 0, what was given ahead of that."""
+        self.most_ahead: int = 0
+        """The bytes that may be given back though they are still held for readers that are slow."""
         self.credit_at: int = rules.connection_window // 2
+        """From how much in `owed` on credit is given."""
+        self.credit_low: int = rules.connection_window // 2
+        """Below how much in `recv_left` credit is given as soon as it makes a difference."""
         self.stream_credit_at: int = max(rules.stream_window // 2, 1)
         self.waiting: dict[int, Stream] = {}
         """The streams whose DATA waits for a window or for the transport."""
@@ -174,7 +182,7 @@ class Sender:
 
     def send_block(self, number: int, block: bytes, end: bool) -> None:
         """Send a header block in as many frames as it takes."""
-        self.allowance += 2
+        self.allowance += ALLOWED_EACH
         size = len(block)
         flags = END_STREAM if end else 0
         if size <= self.peer_frame:
@@ -228,10 +236,20 @@ class Sender:
         self.pump()
 
     def give_credit(self) -> None:
-        """Give back what has been consumed of the connection's window."""
-        self.recv_left += self.owed
-        self.write(window_frame(0, self.owed))
-        self.owed = 0
+        """Give back what has been consumed of the connection's window, when it is much or the window is nearly used up.
+
+        In the second case what readers have not taken yet is given back as well, up to `most_ahead`: the windows of
+        their streams stop who sends to them, and the others go on.
+        """
+        left = self.recv_left
+        credit = self.owed
+        if left < self.credit_low:
+            credit = min(self.rules.connection_window - left, credit + self.most_ahead)
+        if credit >= max(left, 1) or credit >= self.credit_low:
+            self.recv_left = left = left + credit
+            self.owed -= credit
+            self.write(window_frame(0, credit))
+        self.credit_at = self.credit_low if left >= self.credit_low else max(left, 1) - self.most_ahead
 
     def send_goaway(self, last: int, code: int, words: str = "") -> None:
         """Say that no new streams are taken behind `last`, which never grows (RFC 9113 section 6.8)."""

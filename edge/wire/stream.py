@@ -13,7 +13,7 @@ from mypy_extensions import mypyc_attr
 from edge.wire.deadlines import Timed
 from edge.wire.frames import END_STREAM, HEADER, NO_ERROR, rst_frame, window_frame
 from edge.wire.heads import NO_NAMES, AnswerHead, Field
-from edge.wire.sending import PUMP_BYTES
+from edge.wire.sending import ALLOWED_EACH, PUMP_BYTES
 
 if TYPE_CHECKING:
     from edge.wire.sending import Sender
@@ -98,7 +98,7 @@ class Stream(Timed):
         ):
             self.send_window -= size
             conn.send_window -= size
-            conn.allowance += 2
+            conn.allowance += ALLOWED_EACH
             conn.out.append(HEADER.pack(size << 8, END_STREAM if end else 0, self.id))
             conn.out.append(data)
             if not conn.dirty:
@@ -171,7 +171,7 @@ class Stream(Timed):
         self.queued -= size
         self.send_window -= size
         conn.send_window -= size
-        conn.allowance += 2
+        conn.allowance += ALLOWED_EACH
         conn.pumped += size
         if self.queued:
             conn.write_data(self.id, piece, 0)

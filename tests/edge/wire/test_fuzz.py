@@ -98,7 +98,8 @@ def cut(data: bytes, steps: list[int]) -> list[bytes]:
 def check_bounds(conn: Receiver) -> None:
     """Check that nothing is kept beyond what limits allow."""
     held = sum(stream.held for stream in conn.streams.values())
-    assert held <= LIMITS.connection_buffer_bytes
+    assert held <= LIMITS.connection_buffer_bytes + conn.most_ahead
+    assert conn.recv_left + conn.owed + held == LIMITS.connection_buffer_bytes or conn.ended
     assert all(stream.held <= LIMITS.stream_buffer_bytes for stream in conn.streams.values())
     assert all(stream.queued <= LIMITS.stream_buffer_bytes for stream in conn.streams.values())
     assert len(conn._rest) <= 9 + frames.DEFAULT_FRAME
