@@ -34,29 +34,38 @@ class Head:
         sensitive: The names that came never-indexed and have to leave so (RFC 7541 section 7.1.3).
     """
 
+    kept: bool = False
+    """Whether the block is known to the connection, so that what is made of it is worth keeping."""
+    malformed: str = ""
+    """What is wrong with it, or the empty text."""
+    oversized: bool = False
+    """Whether it was larger than allowed, so that it is not whole."""
+    fields: tuple[Field, ...] = NO_FIELDS
+    """The fields without pseudo-headers."""
+    binary: bool = False
+    """Whether a name ends with `-bin`."""
+    lenient: bool = False
+    """Whether blanks around values are no fault."""
+    coding: str = ""
+    """What messages are compressed with."""
+    accepted: str = ""
+    """What messages may be compressed with that come back."""
+    content_type: str = ""
+    content_length: int = -1
+    """The length of the body by its header, or -1."""
+    hosts: int = 0
+    """How many `host` headers there are."""
+    given_host: str = ""
+    """The first of them."""
+    timed: bool = False
+    """Whether there is a `grpc-timeout`."""
+    timeout_text: str = ""
+    """What the first `grpc-timeout` said."""
+
     def __init__(self, fields: list[Field], sensitive: frozenset[str] = NO_NAMES) -> None:
         self.sensitive = sensitive
         self.received = fields
         """All fields, pseudo-headers included."""
-        self.kept: bool = False
-        """Whether the block is known to the connection, so that what is made of it is worth keeping."""
-        self.malformed: str = ""
-        """What is wrong with it, or the empty text."""
-        self.oversized: bool = False
-        """Whether it was larger than allowed, so that it is not whole."""
-        self.fields: tuple[Field, ...] = NO_FIELDS
-        """The fields without pseudo-headers."""
-        self.binary: bool = False
-        """Whether a name ends with `-bin`."""
-        self.lenient: bool = False
-        """Whether blanks around values are no fault."""
-        self.coding: str = ""
-        """What messages are compressed with."""
-        self.accepted: str = ""
-        """What messages may be compressed with that come back."""
-        self.content_type: str = ""
-        self.content_length: int = -1
-        """The length of the body by its header, or -1."""
 
     def read_fields(self, fields: list[Field], first: int) -> None:
         """Check and take the fields behind the pseudo-headers.
@@ -83,8 +92,16 @@ class Head:
                         self.coding = value
                     elif name == "grpc-accept-encoding":
                         self.accepted = f"{self.accepted},{value}" if self.accepted else value
-                    elif not self._read_length(value):
-                        return
+                    elif name == "content-length":
+                        if not self._read_length(value):
+                            return
+                    elif name == "host":
+                        if not self.hosts:
+                            self.given_host = value.strip(" \t")
+                        self.hosts += 1
+                    elif not self.timed:
+                        self.timed = True
+                        self.timeout_text = value.strip(" \t")
                 elif kind & BINARY:
                     self.binary = True
             if not value.isprintable() or value[:1] == " " or value[-1:] == " ":
@@ -146,88 +163,96 @@ class Head:
 class RequestHead(Head):
     """The header block of a request."""
 
+    verb: str = ""
+    """The method in upper case, as sent."""
+    scheme: str = ""
+    authority: str = ""
+    path: str = ""
+    protocol: str = ""
+    """What an extended CONNECT is for (RFC 8441)."""
+    grpc: bool = False
+    """Whether it is a native gRPC call by its content type; then it should be a POST."""
+    timeout: float = -1.0
+    """The seconds of `grpc-timeout`, or -1 when there is none."""
+    host: str = ""
+    """The authority without port, in lower case."""
+    path_fields: tuple[Field, ...] = NO_FIELDS
+    """The path, as it goes on."""
+    metadata: MetadataPairs = NO_FIELDS
+    """The fields as the pipeline has them."""
+    snapshot: Snapshot | None = None
+    plan: RoutePlan | None = None
+    parameters: Mapping[str, str] = NO_PARAMETERS
+    unary: bool = False
+    known: int = -1
+    sent: tuple[Field, ...] = NO_FIELDS
+    request_id: str = ""
+
     def __init__(self, fields: list[Field], sensitive: frozenset[str] = NO_NAMES) -> None:
         super().__init__(fields, sensitive)
-        self.verb: str = ""
-        """The method in upper case, as sent."""
-        self.scheme: str = ""
-        self.authority: str = ""
-        self.path: str = ""
-        self.protocol: str = ""
-        """What an extended CONNECT is for (RFC 8441)."""
-        self.grpc: bool = False
-        """Whether it is a native gRPC call by its content type; then it should be a POST."""
-        self.timeout: float = -1.0
-        """The seconds of `grpc-timeout`, or -1 when there is none."""
-        self.timeout_text: str = ""
-        """What `grpc-timeout` said."""
-        self.host: str = ""
-        """The authority without port, in lower case."""
-        self.path_fields: tuple[Field, ...] = NO_FIELDS
-        """The path, as it goes on."""
-        self.metadata: MetadataPairs = NO_FIELDS
-        """The fields as the pipeline has them."""
         # what was found for this block when it came before, good for one configuration
-        self.snapshot: Snapshot | None = None
-        self.plan: RoutePlan | None = None
-        self.parameters: Mapping[str, str] = NO_PARAMETERS
-        self.unary: bool = False
-        self.known: int = -1
-        self.sent: tuple[Field, ...] = NO_FIELDS
-        self.request_id: str = ""
         self._read(fields)
 
     def _read(self, fields: list[Field]) -> None:
-        first = len(fields)
-        for index, (name, value) in enumerate(fields):
+        path = verb = scheme = authority = protocol = fault = ""
+        first = 0
+        for name, value in fields:
             if name[:1] != ":":
-                first = index
                 break
+            first += 1
             if name == ":path":
-                self.malformed = "two paths" if self.path else ""
-                self.path = value
+                fault = "two paths" if path else ""
+                path = value
             elif name == ":method":
-                self.malformed = "two methods" if self.verb else ""
-                self.verb = value
+                fault = "two methods" if verb else ""
+                verb = value
             elif name == ":scheme":
-                self.malformed = "two schemes" if self.scheme else ""
-                self.scheme = value
+                fault = "two schemes" if scheme else ""
+                scheme = value
             elif name == ":authority":
-                self.malformed = "two authorities" if self.authority else ""
-                self.authority = value
+                fault = "two authorities" if authority else ""
+                authority = value
             elif name == ":protocol":
-                self.protocol = value
+                protocol = value
             else:
-                self.malformed = f"a request has no {name[:100]!r}"
-            if self.malformed:
-                return
-        if not self.verb or ((not self.path or not self.scheme) and (self.verb != "CONNECT" or self.protocol)):
+                fault = f"a request has no {name[:100]!r}"
+            if fault:
+                break
+        self.path = path
+        self.verb = verb
+        self.scheme = scheme
+        self.authority = authority
+        self.protocol = protocol
+        if fault:
+            self.malformed = fault
+            return
+        if not verb or ((not path or not scheme) and (verb != "CONNECT" or protocol)):
             self.malformed = "the request lacks one of :method, :scheme and :path"
             return
-        pseudo = f"{self.path}{self.verb}{self.scheme}{self.authority}{self.protocol}"
+        pseudo = f"{path}{verb}{scheme}{authority}{protocol}"
         if not (pseudo.isascii() and pseudo.isprintable() and " " not in pseudo):
             self.malformed = "a pseudo-header holds what none does: blanks, control characters or what is not ASCII"
             return
         self.read_fields(fields, first)
         if self.malformed:
             return
-        host = self.header("host")
-        fault = self._target_fault(host)
-        if not self.authority:
-            self.authority = host or ""
-        self.host = host_of(self.authority)
-        self.path_fields = ((":path", self.path),)
+        fault = self._target_fault()
+        if not authority:
+            self.authority = authority = self.given_host
+        self.host = host_of(authority)
+        self.path_fields = ((":path", path),)
         kind = self.content_type
         self.grpc = kind[:16] == "application/grpc" and (kind == "application/grpc" or kind[16] in "+;")
         if self.grpc:
             # other requests get an answer that says so
             self.malformed = fault
-            self._read_timeout()
-            self.metadata = self.pairs()
+            if self.timed:
+                self._read_timeout()
+            self.metadata = self.pairs() if self.binary else self.fields
 
-    def _target_fault(self, host: str | None) -> str:
+    def _target_fault(self) -> str:
         """Return what is wrong with what is asked for (RFC 9113 sections 8.3.1 and 8.5, RFC 8441 section 4)."""
-        if host is not None and self.authority and host.lower() != self.authority.lower():
+        if self.hosts and self.authority and self.given_host.lower() != self.authority.lower():
             return "the header `host` is another one than :authority"
         if "@" in self.authority:
             return "the :authority has user information in it"
@@ -242,32 +267,30 @@ class RequestHead(Head):
         return ""
 
     def _read_timeout(self) -> None:
-        for name, value in self.fields:
-            if name == "grpc-timeout":
-                digits = value[:-1]
-                unit = _UNITS.get(value[-1:])
-                if unit is not None and digits.isascii() and digits.isdigit() and len(digits) <= 8:
-                    self.timeout = int(digits) * unit
-                    self.timeout_text = value
-                else:
-                    self.timeout = -2.0
-                return
+        text = self.timeout_text
+        digits = text[:-1]
+        unit = _UNITS.get(text[-1:])
+        if unit is not None and digits.isascii() and digits.isdigit() and len(digits) <= 8:
+            self.timeout = int(digits) * unit
+        else:
+            self.timeout = -2.0
 
 
 class AnswerHead(Head):
     """The header block of an answer, its trailers, or the trailers of a request."""
 
+    status: int = 0
+    """The HTTP status; 0 in trailers."""
+    code: int = -1
+    """The gRPC status, or -1 when there is none. What is no number, or none that gRPC knows, is UNKNOWN."""
+    message: str = ""
+    """The message of the gRPC status, decoded."""
+    plan: RoutePlan | None = None
+    sent: tuple[Field, ...] = NO_FIELDS
+
     def __init__(self, fields: list[Field], sensitive: frozenset[str] = NO_NAMES, *, trailers: bool = False) -> None:
         super().__init__(fields, sensitive)
         self.lenient = True
-        self.status: int = 0
-        """The HTTP status; 0 in trailers."""
-        self.code: int = -1
-        """The gRPC status, or -1 when there is none. What is no number, or none that gRPC knows, is UNKNOWN."""
-        self.message: str = ""
-        """The message of the gRPC status, decoded."""
-        self.plan: RoutePlan | None = None
-        self.sent: tuple[Field, ...] = NO_FIELDS
         self._read(fields, trailers)
 
     def _read(self, fields: list[Field], trailers: bool) -> None:

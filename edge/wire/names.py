@@ -29,6 +29,8 @@ _KINDS: dict[str, int] = {
     "content-length": NAMED,
     "grpc-encoding": NAMED,
     "grpc-accept-encoding": NAMED,
+    "grpc-timeout": NAMED,
+    "host": NAMED,
 }
 
 
