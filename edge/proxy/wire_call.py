@@ -7,20 +7,18 @@ from typing import Final
 from edge.model.call import Call
 from edge.model.errors import GatewayError
 from edge.model.invoke import UpstreamError, split_details
-from edge.model.refusals import broken, late, not_grpc, not_reached
+from edge.model.refusals import late, not_grpc, not_reached
 from edge.model.snapshot import RoutePlan
-from edge.model.status import Code, Status
+from edge.model.status import Code
 from edge.model.upstreams import Compression
 from edge.proxy.exchange import LONGEST_TIMEOUT, time_limit
 from edge.proxy.wire_metadata import Sent, Translator
 from edge.wire import wrong
-from edge.wire.answer import MAX_ATTEMPTS
 from edge.wire.carrier import Carrier, Waiter
 from edge.wire.client import ClientConnection, ClientStream
 from edge.wire.deadlines import Timed
-from edge.wire.frames import CANCEL, REFUSED_STREAM, error_name
+from edge.wire.frames import CANCEL
 from edge.wire.heads import AnswerHead
-from edge.wire.translate import reset_code
 
 NEARLY: Final = 0.99
 """The part of a limit after which an endpoint that speaks of deadlines means this one: it was told a little less."""
@@ -59,6 +57,12 @@ class OutgoingCall(Timed):
         """When they have passed, by the monotonic clock, or -1."""
         self.encoding: str = ""
         """How messages to the endpoint are compressed. Empty for not at all."""
+        self.answering: bool = False
+        """Whether the answer has begun, so that there is no further attempt."""
+        self.alarm: float = -1.0
+        """When the attempt under way has taken too long or the next one begins, by the monotonic clock, or -1."""
+        self.pausing: bool = False
+        """Whether no attempt is under way, and the next one begins when the alarm goes off."""
         self._carrier: Carrier | None = None
         self._waiter: Waiter | None = None
 
@@ -70,6 +74,19 @@ class OutgoingCall(Timed):
 
     def begin(self, conn: ClientConnection) -> None:
         """Send what there is of the request on a connection that has room."""
+        raise NotImplementedError
+
+    def lost(self, error: GatewayError, *, unsent: bool = False) -> None:
+        """An attempt has failed. End the call with `error` unless there is another one.
+
+        Args:
+            error: The refusal.
+            unsent: Whether the request provably never left.
+        """
+        raise NotImplementedError
+
+    def pace(self) -> None:
+        """Set when the attempt that begins has taken too long."""
         raise NotImplementedError
 
     def fail(self, error: GatewayError | UpstreamError) -> None:
@@ -97,7 +114,13 @@ class OutgoingCall(Timed):
             self.sent = self.translator.sent(call, peer_text)
         if self.plan.needs_messages:
             self.encoding = self._encoding()
+        if self.plan.paced:
+            self.pace()
         self._limit()
+        self.connect(carrier)
+
+    def connect(self, carrier: Carrier) -> None:
+        """Send the request on a connection to the endpoint, or wait for one."""
         conn = carrier.connection()
         if conn is not None:
             self.begin(conn)
@@ -131,11 +154,17 @@ class OutgoingCall(Timed):
         self.arm()
 
     def arm(self) -> None:
-        """Let the wheel tell when the limit has passed."""
+        """Let the wheel tell when the limit has passed, or the alarm is due."""
         if self.slot >= 0:
             self.env.wheel.remove(self)
-        if self.limit_end >= 0.0:
-            self.env.wheel.add(self, self.limit_end)
+        end = self.due()
+        if end >= 0.0:
+            self.env.wheel.add(self, end)
+
+    def due(self) -> float:
+        """Return when there is something to do next, by the monotonic clock, or -1."""
+        end = self.limit_end
+        return self.alarm if self.alarm >= 0.0 and (end < 0.0 or self.alarm < end) else end
 
     def on_connection(self, conn: ClientConnection) -> None:
         """Go on, after waiting."""
@@ -148,7 +177,7 @@ class OutgoingCall(Timed):
     def on_unreachable(self, cause: str) -> None:
         """End the call, after waiting."""
         self._carrier = self._waiter = None
-        self.fail(not_reached(self.call, cause))
+        self.lost(not_reached(self.call, cause), unsent=True)
 
     def open_stream(self, conn: ClientConnection, leg: ClientStream) -> None:
         """Send the head of the request.
@@ -165,7 +194,12 @@ class OutgoingCall(Timed):
         self.leg = leg
 
     def let_go(self) -> None:
-        """Wait for nothing more, and end what is still under way at the endpoint."""
+        """Wait for nothing more, and end what is still under way."""
+        self.alarm = -1.0
+        self.end_attempt()
+
+    def end_attempt(self) -> None:
+        """End the latest attempt."""
         carrier, waiter = self._carrier, self._waiter
         self._carrier = self._waiter = None
         if carrier is not None and waiter is not None:
@@ -177,38 +211,8 @@ class OutgoingCall(Timed):
 
     # === how it ends ===
 
-    def failed(self, code: int, words: str, *, unprocessed: bool, replayable: bool) -> None:
-        """The stream to the endpoint has ended before its time. Begin anew where that is safe.
-
-        Args:
-            code: The error code of HTTP/2.
-            words: Why the connection ended, for operators. Empty for RST_STREAM.
-            unprocessed: Whether the endpoint has certainly not begun to work on it.
-            replayable: Whether all of the request is still there, and nothing of an answer.
-        """
-        self.leg = None
-        call = self.call
-        if replayable and (unprocessed or code == REFUSED_STREAM) and call.attempts < MAX_ATTEMPTS:
-            self._again()
-        elif words or unprocessed:
-            self.fail(broken(call, words))
-        elif code == CANCEL and self._nearly_over():
-            self.fail(late(call, self.limit))
-        else:
-            status = Status(reset_code(code), f"the upstream reset the stream: {error_name(code)}")
-            self.fail(UpstreamError(status, endpoint_failed=status.code is Code.UNAVAILABLE))
-
-    def _again(self) -> None:
-        call = self.call
-        self.env.pipeline.put_back(call)
-        try:
-            self.go()
-        except GatewayError as error:
-            self.fail(error)
-        except Exception as error:
-            self.fail(self.env.unexpected(call, error))
-
-    def _nearly_over(self) -> bool:
+    def nearly_over(self) -> bool:
+        """Whether the limit has passed but for what clocks differ by."""
         seconds = self.limit[0]
         return seconds is not None and self.env.now() - self.call.started >= seconds * NEARLY
 
@@ -242,7 +246,7 @@ class OutgoingCall(Timed):
             whose = self.limit[1]
             if whose == "caller" and trailers.message == _DEADLINE and not trailing:
                 return late(self.call, self.limit)
-            if whose != "caller" and self._nearly_over():
+            if whose != "caller" and self.nearly_over():
                 return late(self.call, self.limit)
         status, trailing = split_details(_CODES[code], trailers.message, trailing)
         return UpstreamError(
