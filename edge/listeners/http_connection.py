@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: a protocol of asyncio over `RequestReader`. One request at a time is answered.
+"""One HTTP/1.1 connection: a protocol of asyncio over `RequestReader` and `Output`. One request at a time is answered.
 
 It knows how long heads, idle callers and callers that do not read may take, stops callers whose bytes nobody takes, and
 notices those that leave while nothing is read from them. It is no subclass of asyncio's class: mypyc compiles it.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import select
 import time
 from typing import TYPE_CHECKING, cast
 
@@ -16,8 +15,10 @@ from mypy_extensions import mypyc_attr
 
 from edge.listeners.http_exchange import Http1Exchange
 from edge.listeners.http_fields import Section
+from edge.listeners.http_hangup import watch_hangup
 from edge.listeners.http_head import encode_head, error_body, peer_words
-from edge.listeners.http_reader import DONE, HEAD, RequestReader
+from edge.listeners.http_output import Output
+from edge.listeners.http_reader import DONE, HEAD
 from edge.model.call import TlsIdentity
 from edge.model.http import HttpRequest
 from edge.model.settings import Limits
@@ -44,14 +45,9 @@ BODY_BUFFER = 128 * 1024
 PIPELINE_BUFFER = 64 * 1024
 """The bytes of further requests that wait before the caller is stopped."""
 
-_HANGUP_CHECK = 0.25
-"""Seconds between looks at a connection that is not being read."""
-
-_HANGUP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
-
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Connection(RequestReader):
+class Connection(Output):
     """A connection of a `Front`.
 
     Args:
@@ -61,10 +57,8 @@ class Connection(RequestReader):
     """
 
     def __init__(self, front: Front, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(limits.max_metadata_bytes)
+        super().__init__(limits, loop)
         self.front = front
-        self.loop = loop
-        """The loop of the connection."""
         self.peer: str = ""
         """The other side, in grpc's words."""
         self.scheme: str = "http"
@@ -75,12 +69,6 @@ class Connection(RequestReader):
         """When bytes last came, by the monotonic clock."""
         self.exchange: Http1Exchange | None = None
         """The exchange under way."""
-        self.transport: asyncio.Transport | None = None
-        """The transport, until it is lost."""
-        self.writing_paused: bool = False
-        """Whether the caller does not take in what is sent."""
-        self.stall_timeout: float = limits.stall_timeout
-        """Seconds a caller may take for what is waited for."""
         self._limits = limits
         self._head_timeout: float = min(HEAD_TIMEOUT, limits.handshake_timeout)
         idle = limits.max_connection_idle
@@ -89,7 +77,6 @@ class Connection(RequestReader):
         self._idle_since = 0.0
         self._deaf = False
         self._stopped = False
-        self._writers: list[asyncio.Future[None]] = []
         self._head_timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._leaving: asyncio.TimerHandle | None = None
@@ -122,7 +109,7 @@ class Connection(RequestReader):
             if timer is not None:
                 timer.cancel()
         self._head_timer = self._idle_timer = self._leaving = None
-        self._wake_writers()
+        self.wake_writers()
         exchange = self.exchange
         if exchange is not None:
             exchange.lose("the caller closed the connection")
@@ -148,15 +135,6 @@ class Connection(RequestReader):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-
-    def pause_writing(self) -> None:
-        """The caller does not take in what is sent."""
-        self.writing_paused = True
-
-    def resume_writing(self) -> None:
-        """It does again."""
-        self.writing_paused = False
-        self._wake_writers()
 
     # === called by the reader ===
 
@@ -217,31 +195,6 @@ class Connection(RequestReader):
 
     # === called by exchange and front ===
 
-    def send(self, data: bytes) -> None:
-        """Send bytes, if there still is somebody to take them."""
-        transport = self.transport
-        if transport is not None and not transport.is_closing():
-            transport.write(data)
-
-    async def drain(self) -> None:
-        """Wait while the caller does not read, but not for ever.
-
-        Raises:
-            ConnectionError: the connection is lost, or the caller was given up.
-        """
-        if not self.writing_paused:
-            return
-        waiter: asyncio.Future[None] = self.loop.create_future()
-        self._writers.append(waiter)
-        try:
-            async with asyncio.timeout(self.stall_timeout):
-                await waiter
-        except TimeoutError:
-            self.cut()
-            raise ConnectionAbortedError("the caller does not read") from None
-        if self.transport is None:
-            raise ConnectionResetError("the caller closed the connection")
-
     def regulate(self) -> None:
         """Stop the caller, or let it send again."""
         exchange = self.exchange
@@ -254,7 +207,7 @@ class Connection(RequestReader):
         self._stopped = full
         if full:
             transport.pause_reading()
-            self._watch(transport)
+            watch_hangup(self.loop, transport)
         else:
             transport.resume_reading()
 
@@ -324,11 +277,6 @@ class Connection(RequestReader):
         self._leaving = None
         self.leave(KEEP_ALIVE)
 
-    def cut(self) -> None:
-        """End the connection, whatever is under way."""
-        if self.transport is not None:
-            self.transport.abort()
-
     # === time ===
 
     def _head_late(self) -> None:
@@ -348,25 +296,3 @@ class Connection(RequestReader):
         else:
             due = now + self._keep_alive
         self._idle_timer = self.loop.call_later(due - now, self._look_idle)
-
-    def _wake_writers(self) -> None:
-        writers, self._writers = self._writers, []
-        for writer in writers:
-            if not writer.done():
-                writer.set_result(None)
-
-    # === callers that leave while nothing is read ===
-
-    def _watch(self, transport: asyncio.Transport) -> None:
-        """Look for a hang-up for as long as back-pressure keeps the loop from reading, which would have shown it."""
-        self.loop.call_later(_HANGUP_CHECK, self._look, transport)
-
-    def _look(self, transport: asyncio.Transport) -> None:
-        if transport.is_closing() or transport.is_reading():
-            return
-        poll = select.poll()
-        poll.register(transport.get_extra_info("socket").fileno(), _HANGUP)
-        if poll.poll(0):
-            transport.abort()
-        else:
-            self._watch(transport)

@@ -14,45 +14,16 @@ from typing import Final
 
 from edge.model.http import KeptHeaders
 
+# fmt: off
 METHODS: Final = frozenset(
     {
-        "DELETE",
-        "GET",
-        "HEAD",
-        "POST",
-        "PUT",
-        "CONNECT",
-        "OPTIONS",
-        "TRACE",
-        "COPY",
-        "LOCK",
-        "MKCOL",
-        "MOVE",
-        "PROPFIND",
-        "PROPPATCH",
-        "SEARCH",
-        "UNLOCK",
-        "BIND",
-        "REBIND",
-        "UNBIND",
-        "ACL",
-        "REPORT",
-        "MKACTIVITY",
-        "CHECKOUT",
-        "MERGE",
-        "M-SEARCH",
-        "NOTIFY",
-        "SUBSCRIBE",
-        "UNSUBSCRIBE",
-        "PATCH",
-        "PURGE",
-        "MKCALENDAR",
-        "LINK",
-        "UNLINK",
-        "SOURCE",
-        "QUERY",
-    }  # fmt: skip
+        "DELETE", "GET", "HEAD", "POST", "PUT", "CONNECT", "OPTIONS", "TRACE", "COPY", "LOCK", "MKCOL", "MOVE",
+        "PROPFIND", "PROPPATCH", "SEARCH", "UNLOCK", "BIND", "REBIND", "UNBIND", "ACL", "REPORT", "MKACTIVITY",
+        "CHECKOUT", "MERGE", "M-SEARCH", "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "PATCH", "PURGE", "MKCALENDAR", "LINK",
+        "UNLINK", "SOURCE", "QUERY",
+    }
 )
+# fmt: on
 """The methods that are taken: those of the IANA registry that servers meet. Another word at the beginning is more often
 another protocol."""
 
