@@ -128,8 +128,7 @@ class Connection(Output):
         self.feed(data)
         if self.waiting:
             if self.state == HEAD:
-                if self._head_timer is None:
-                    self._head_timer = self.loop.call_later(self._head_timeout, self._head_late)
+                self._time_head()
                 return
             self.regulate()
         if self._head_timer is not None:
@@ -226,6 +225,8 @@ class Connection(Output):
             self._idle_since = self.arrived
             if self.state == DONE:
                 self.next()
+                if self.waiting and self.state == HEAD:
+                    self._time_head()
             if self._stopped:
                 self.regulate()
 
@@ -278,6 +279,10 @@ class Connection(Output):
         self.leave(KEEP_ALIVE)
 
     # === time ===
+
+    def _time_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(self._head_timeout, self._head_late)
 
     def _head_late(self) -> None:
         self._head_timer = None

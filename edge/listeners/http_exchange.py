@@ -127,9 +127,8 @@ class Http1Exchange(RequestSide):
             except ConnectionError as error:
                 raise CallerGoneError("the connection is closed") from error
 
-    async def finish(self, trailers: HeaderPairs = ()) -> None:
+    async def finish(self, trailers: HeaderPairs = ()) -> None:  # noqa: ARG002 - the exchange has it
         """End the body. Trailers are not sent: hardly any HTTP/1.1 caller reads them."""
-        del trailers
         if self.finished:
             return
         self.finished = True

@@ -201,7 +201,7 @@ def request_line(line: bytes) -> tuple[str, str, str]:
     verb = words[0]
     if verb not in METHODS:
         raise BadHead(400, NOT_A_METHOD)
-    if len(words) == 2:
+    if len(words) == 2 and _TARGET.fullmatch(words[1]) is not None:
         raise BadHead(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
     if len(words) != 3:
         raise BadHead(400, not_http("Bad status line: it is not `METHOD target HTTP/1.1`"))

@@ -18,6 +18,7 @@ from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import WS_KEY, WebSocketError, WebSocketReader, WebSocketWriter
 
+from edge.listeners.http_hangup import watch_hangup
 from edge.model.http import CallerGoneError, HttpRequest
 
 if TYPE_CHECKING:
@@ -108,6 +109,12 @@ class _Frames(BaseProtocol):
         reader = self._reader
         if reader is not None and reader.feed_data(data)[0]:
             self._reader = None  # the frames are broken, and nothing more is read
+
+    def pause_reading(self) -> None:
+        """Stop the caller; nothing is read that would show when it leaves."""
+        super().pause_reading()
+        if self.transport is not None:
+            watch_hangup(self._loop, self.transport)
 
     def pause_writing(self) -> None:
         """The caller does not take in what is sent."""

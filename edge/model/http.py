@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
+from mypy_extensions import mypyc_attr
+
 from edge.model.call import MetadataPairs, TlsIdentity
 
 HeaderPairs = Sequence[tuple[str, str]]
@@ -40,6 +42,7 @@ class KeptHeaders:
         """Whether one of them sets a deadline, once it is known."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class HttpRequest:
     """The head of a request. It is made for every request, so it is a plain slotted class."""
 
@@ -114,6 +117,7 @@ class HttpRequest:
         return self.header("upgrade").lower() == "websocket" and "upgrade" in self.header("connection").lower()
 
 
+@mypyc_attr(native_class=False)  # mypyc makes no subclasses of OSError
 class CallerGoneError(ConnectionError):
     """The caller has closed the connection, or broke the framing of its body."""
 
