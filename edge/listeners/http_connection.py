@@ -216,13 +216,13 @@ class Connection(Output):
         if exchange.web_socket is not None:
             exchange.web_socket.end()
         elif self.transport is not None:
-            if not exchange.keep_alive or self.front.draining:
-                if exchange.ended and not exchange.broken:
+            if not exchange.keep_alive or exchange.broken or self.front.draining:
+                if exchange.ended and not exchange.broken and not self._stopped:
                     self.force_close()
                 else:
                     self.part()
                 return
-            self._idle_since = self.arrived
+            self._idle_since = time.monotonic()
             if self.state == DONE:
                 self.next()
                 if self.waiting and self.state == HEAD:

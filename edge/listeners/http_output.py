@@ -45,6 +45,8 @@ class Output(RequestReader):
         """
         if not self.writing_paused:
             return
+        if self.transport is None:
+            raise ConnectionResetError("the caller closed the connection")
         waiter: asyncio.Future[None] = self.loop.create_future()
         self._writers.append(waiter)
         try:

@@ -261,3 +261,40 @@ async def test_100_is_not_sent_when_the_body_came_first() -> None:
     await place.until(lambda: place.transport.written.endswith(b"hi"))
     assert b" 100 " not in place.transport.written
     place.lose()
+
+
+async def test_a_body_that_breaks_while_it_is_answered_ends_the_connection() -> None:
+    go = asyncio.Event()
+
+    async def answer(exchange: HttpExchange) -> None:
+        await exchange.start(200, [("content-length", "2")])
+        await exchange.write(b"ok")
+        await go.wait()
+        await exchange.finish()
+
+    place = Place(answer)
+    place.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+    place.feed(b"hello")
+    place.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+    go.set()
+    await place.until(lambda: place.transport.ended)
+    assert place.transport.written.count(b"HTTP/1.1 200 OK") == 2
+    assert place.connection.exchange is None
+    place.lose()
+
+
+async def test_the_time_for_the_next_request_begins_with_the_answer() -> None:
+    places: list[Place] = []
+
+    async def answer(exchange: HttpExchange) -> None:
+        places[0].connection.arrived -= 2 * http_connection.KEEP_ALIVE  # that long ago was the request
+        await exchange.respond(200, [])
+
+    place = Place(answer)
+    places.append(place)
+    place.feed(GET)
+    await place.until(lambda: b"200 OK" in place.transport.written)
+    await place.until(lambda: place.connection.exchange is None)
+    place.connection._look_idle()
+    assert not place.transport.closed
+    place.lose()
