@@ -14,7 +14,8 @@ from edge.model.call import NO_PARAMETERS, MetadataPairs
 from edge.wire.names import BINARY, CONNECTION, NAMED, UNFIT, name_kind
 
 if TYPE_CHECKING:
-    from edge.model.snapshot import RoutePlan, Snapshot
+    from edge.model.http import KeptHeaders
+from edge.model.snapshot import RoutePlan, Snapshot
 
 Field = tuple[str, str]
 
@@ -175,6 +176,8 @@ class RequestHead(Head):
         self.known: int = -1
         self.sent: tuple[Field, ...] = NO_FIELDS
         self.request_id: str = ""
+        self.headers: KeptHeaders | None = None
+        """The fields as plain HTTP has them, once they were looked at, of a block that comes again."""
         self._read(fields)
 
     def _read(self, fields: list[Field]) -> None:
