@@ -24,6 +24,26 @@ HOT = (
     "edge/model/call.py",
     "edge/proxy/dispatcher.py",
     "edge/balancing/round_robin.py",
+    "edge/model/http.py",
+    "edge/listeners/http_fields.py",
+    "edge/listeners/http_reader.py",
+    "edge/listeners/http_output.py",
+    "edge/listeners/http_connection.py",
+    "edge/listeners/http_request.py",
+    "edge/listeners/http_exchange.py",
+    "edge/listeners/http_front.py",
+    "edge/listeners/http_head.py",
+    "edge/proxy/wire_call.py",
+    "edge/proxy/wire_invoke.py",
+    "edge/proxy/wire_metadata.py",
+    "transcoding/finder.py",
+    "transcoding/front.py",
+    "transcoding/headers.py",
+    "transcoding/matching.py",
+    "transcoding/session.py",
+    "transcoding/rest/responder.py",
+    "transcoding/rest/rule.py",
+    "transcoding/rules/matcher.py",
 )
 """What is compiled, as patterns from the root: what runs for every frame or call."""
 
@@ -32,6 +52,9 @@ NOT_HOT = (
     "edge/wire/transport.py",  # asyncio calls it; its classes are subclasses of asyncio's
 )
 """What of these is left as it is."""
+
+PACKAGES = ("edge", "transcoding")
+"""The packages that have something to compile."""
 
 SWITCH = "EDGE_COMPILE"
 """The environment variable that is `1` for a compiled build."""
@@ -65,7 +88,8 @@ def compile_modules(root: Path, into: Path) -> dict[str, str]:
         RuntimeError: mypyc or the C compiler refuses a module; what they say is on stderr.
     """
     copy, built = into / "source", into / "built"
-    shutil.copytree(root / "edge", copy / "edge", ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.c"))
+    for package in PACKAGES:
+        shutil.copytree(root / package, copy / package, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.c"))
     # a process of its own: mypyc works from the current folder, and ends the process when it refuses a module
     command = [sys.executable, "-P", str(Path(__file__).resolve()), str(built)]
     if subprocess.run(command, cwd=copy, check=False, timeout=DEADLINE).returncode:

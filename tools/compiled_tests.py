@@ -1,4 +1,4 @@
-"""`make test-compiled`: the tests of the wire engine on the wheel that `make wheel` made.
+"""`make test-compiled`: the tests of what is compiled on the wheel that `make wheel` made.
 
     python tools/compiled_tests.py [--only-install] [PYTEST ARGUMENT…]
 
@@ -17,7 +17,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".build" / "compiled-venv"
-TESTS = ("tests/edge/wire", "tests/integration/wire/test_conformance.py")
+TESTS = (
+    "tests/edge/wire",
+    "tests/edge/listeners",
+    "tests/edge/proxy",
+    "tests/transcoding",
+    "tests/integration/wire/test_conformance.py",
+)
 
 
 def install() -> Path:

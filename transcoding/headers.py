@@ -56,6 +56,7 @@ _LONGEST_KEPT = 64
 _TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])")
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _DECIMAL = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,9})?")
+_DEADLINES = ("grpc-timeout", "connect-timeout-ms", "x-server-timeout", "request-timeout")
 _MILLISECONDS = re.compile(r"[0-9]{1,10}")
 
 
@@ -80,6 +81,17 @@ def to_metadata(headers: HeaderPairs) -> list[tuple[str, str | bytes]]:
                 except ValueError:  # no base64, or not even ASCII
                     continue
     return result
+
+
+def request_metadata(request: HttpRequest) -> MetadataPairs:
+    """Return the metadata of a request for an upstream: once for headers that come again. See `to_metadata`."""
+    kept = request.kept
+    if kept is None:
+        return to_metadata(request.headers)
+    found = kept.metadata
+    if found is None:
+        found = kept.metadata = tuple(to_metadata(kept.pairs))
+    return found
 
 
 def _kind(name: str) -> int:
@@ -147,6 +159,13 @@ def caller_deadline(request: HttpRequest) -> float | None:
     Raises:
         InvalidRequest: one of them is malformed.
     """
+    kept = request.kept
+    if kept is not None:
+        timed = kept.timed
+        if timed is None:
+            timed = kept.timed = any(name in kept.index for name in _DEADLINES)
+        if not timed:
+            return None
     found: list[float] = []
     for name, value in request.headers:
         if name == "grpc-timeout":
@@ -176,8 +195,14 @@ def _malformed(name: str, value: str, form: str) -> InvalidRequest:
 
 def media_type(request: HttpRequest) -> str:
     """Return the content type of a request in lower case, without parameters. Empty when there is none."""
+    kept = request.kept
+    if kept is not None and kept.media is not None:
+        return kept.media
     sent = request.header("content-type")
-    return sent.partition(";")[0].strip().lower() if sent else ""
+    media = sent.partition(";")[0].strip().lower() if sent else ""
+    if kept is not None:
+        kept.media = media
+    return media
 
 
 def accepts(request: HttpRequest) -> Iterable[str]:

@@ -9,7 +9,7 @@ from edge.model.config import HttpTarget
 from edge.model.http import HttpRequest
 from edge.model.snapshot import Match, RoutePlan
 from edge.model.upstreams import UpstreamProtocol
-from transcoding.headers import host_name, plain_metadata, to_metadata
+from transcoding.headers import host_name, plain_metadata, request_metadata
 from transcoding.index import Index
 from transcoding.offer import Offer
 from transcoding.rest import RestRule
@@ -31,7 +31,7 @@ class Matching:
         self.request = request
         self.call = Call(
             request.path,
-            to_metadata(request.headers),
+            request_metadata(request),
             protocol=Protocol.REST,
             host=host_name(request.host),
             verb=request.verb,

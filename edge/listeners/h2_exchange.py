@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from edge.listeners.h2_body import Http2Body
 from edge.listeners.h2_head import NO_FAULT, answer_fields, request_fault, request_headers, trailer_fields
 from edge.listeners.http_head import error_body, given_length
-from edge.model.http import CallerGoneError, HeaderPairs, HttpRequest, WebSocket
+from edge.model.http import CallerGoneError, HeaderPairs, HttpRequest, KeptHeaders, WebSocket
 from edge.wire.frames import CANCEL, INTERNAL_ERROR, NO_ERROR
 from edge.wire.heads import AnswerHead, RequestHead
 from edge.wire.server import ServerConnection
@@ -58,24 +58,28 @@ class Http2Exchange(Http2Body):
 
     def begin(self, head: RequestHead, end: bool) -> None:
         """Take the request, and let the handler answer it."""
-        headers = head.metadata
-        if not headers:
+        kept = head.headers
+        headers: HeaderPairs = ()
+        if kept is not None:
+            headers = kept.pairs
+        else:
             self.fault = request_fault(head, self._front.max_head)
             headers = request_headers(head)
             if head.kept and not self.fault[0]:
                 # the same block comes again: neither check it nor look for cookies any more
-                head.metadata = headers
+                kept = head.headers = KeptHeaders(headers)
         conn = self._caller
         self.request = HttpRequest(
             head.verb,
             head.path,
-            headers,  # type: ignore[arg-type] # what gRPC has as bytes, this never puts there
+            headers,
             host=head.authority,
             peer=conn.peer,
             scheme=conn.scheme,
             version="2",
             tls=conn.tls,
             started=conn.now,
+            kept=kept,
         )
         self.request.bodiless = end
         self.declared = head.content_length

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import struct
 from typing import TYPE_CHECKING
 
-from aiohttp.http import RawRequestMessage
-from aiohttp.streams import StreamReader
+from mypy_extensions import mypyc_attr
 
+from edge.listeners.http_fields import Section
 from edge.listeners.http_head import encode_head, error_body, given_length
 from edge.listeners.http_request import RequestSide
 from edge.listeners.http_websocket import Http1WebSocket, handshake
-from edge.model.http import CallerGoneError, HeaderPairs
+from edge.model.http import CallerGoneError, HeaderPairs, HttpRequest
 
 if TYPE_CHECKING:
     from edge.listeners.http_connection import Connection
@@ -27,38 +28,33 @@ _ONE_WRITE = 64 * 1024
 """Up to this size head and body are joined to one write; beyond, the copy costs more than a system call."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Http1Exchange(RequestSide):
     """An exchange on a `Connection`. It is made for every request.
 
-    To aiohttp it is request and response at once: what has an underscore or stands under "for aiohttp" is called by its
-    `RequestHandler`. So nothing is made that nobody reads.
+    Args:
+        request: The head.
+        section: What its headers say of body and connection.
+        whole: Whether there is no body.
+        connection: Where they come from.
     """
 
-    __slots__ = (
-        "_bodiless",
-        "_chunked",
-        "_finished",
-        "_held",
-        "_length",
-        "_task",
-        "keep_alive",
-        "parting",
-        "web_socket",
-    )
-
-    def __init__(self, message: RawRequestMessage, payload: StreamReader, connection: Connection) -> None:
-        super().__init__(message, payload, connection)
+    def __init__(self, request: HttpRequest, section: Section, whole: bool, connection: Connection) -> None:
+        super().__init__(request, section, whole, connection)
         self.web_socket: Http1WebSocket | None = None
         """The WebSocket that was accepted."""
         self.keep_alive: bool = False
-        """For aiohttp: whether the connection stays open after the answer."""
-        self.parting: bool = False
-        """Whether the caller may be sending what nobody can read."""
-        self._finished = False
-        self._chunked = self._bodiless = False
-        self._length: int | None = None
+        """Whether the connection stays open after the answer."""
+        self.task: asyncio.Task[None] | None = None
+        """What answers, for the front."""
+        self.entered: bool = False
+        """Whether the task has come to run, for the front."""
+        self.finished: bool = False
+        """Whether the answer is whole, or broken off."""
+        self._chunked = False
+        self._bodiless = False
+        self._length: int = -1
         self._held = b""
-        self._task: object = None
 
     # === answering ===
 
@@ -69,20 +65,20 @@ class Http1Exchange(RequestSide):
             await self._drain()
 
     def _respond_now(self, status: int, headers: HeaderPairs, body: bytes, lines: str = "") -> None:
-        length: int | str = len(body)
+        length = str(len(body))
         if not body and (status == 304 or self.request.verb == "HEAD"):
             # what GET would have had, when the handler knows it (RFC 9110 section 8.6)
-            length = given_length(headers) or ("" if status == 304 else 0)
-        framing = "" if status == 204 or length == "" else f"content-length: {length}\r\n"
+            length = given_length(headers) or ("" if status == 304 else "0")
+        framing = "" if status == 204 or not length else f"content-length: {length}\r\n"
         head = self._begin(status, headers, lines + framing)
-        self._finished = True
+        self.finished = True
         if status in (204, 304) or self.request.verb == "HEAD":
             body = b""
         if len(body) <= _ONE_WRITE:
-            self._send(head + body)
+            self._connection.send(head + body)
         else:
-            self._send(head)
-            self._send(body)
+            self._connection.send(head)
+            self._connection.send(body)
 
     async def start(self, status: int, headers: HeaderPairs) -> None:
         """Send the head of an answer whose length is not known. See `HttpExchange`.
@@ -93,7 +89,7 @@ class Http1Exchange(RequestSide):
         self._bodiless = bodiless = status in (204, 304) or self.request.verb == "HEAD"
         if given := given_length(headers):
             framing = "" if status == 204 else f"content-length: {given}\r\n"
-            self._length = None if bodiless else int(given)
+            self._length = -1 if bodiless else int(given)
         elif not bodiless:
             if self.request.version == "1.0":
                 self._should_close = True
@@ -110,7 +106,7 @@ class Http1Exchange(RequestSide):
         transport = self._connection.transport
         if transport is None or transport.is_closing():
             raise CallerGoneError("the connection is closed")
-        if not self.started or self._finished:
+        if not self.started or self.finished:
             raise RuntimeError("write comes after start and before finish")
         if not chunk or self._bodiless:
             self._flush()
@@ -118,7 +114,7 @@ class Http1Exchange(RequestSide):
             held, self._held = self._held, b""
             transport.write(b"%b%x\r\n%b\r\n" % (held, len(chunk), chunk))
         else:
-            if self._length is not None:
+            if self._length >= 0:
                 self._length -= len(chunk)
                 if self._length < 0:
                     self.abort()
@@ -131,31 +127,30 @@ class Http1Exchange(RequestSide):
             except ConnectionError as error:
                 raise CallerGoneError("the connection is closed") from error
 
-    async def finish(self, trailers: HeaderPairs = ()) -> None:
+    async def finish(self, trailers: HeaderPairs = ()) -> None:  # noqa: ARG002 - the exchange has it
         """End the body. Trailers are not sent: hardly any HTTP/1.1 caller reads them."""
-        del trailers
-        if self._finished:
+        if self.finished:
             return
-        self._finished = True
-        if self._length:
+        self.finished = True
+        if self._length > 0:
             self.abort()
             return
         held, self._held = self._held, b""
         if self._chunked:
             held += b"0\r\n\r\n"
         if held:
-            self._send(held)
+            self._connection.send(held)
         await self._drain()
 
     def abort(self) -> None:
         """Break the connection. Behind it `write` fails, and the task that answers is cancelled."""
-        until_close = self.started and not self._finished and not self._chunked and not self._bodiless
-        self._finished = True
+        until_close = self.started and not self.finished and not self._chunked and not self._bodiless
+        self.finished = True
         self.keep_alive = False
         transport = self._connection.transport
         if transport is None:
             return
-        if until_close and self._length is None:
+        if until_close and self._length < 0:
             # a body that ends with the connection looks whole when that ends in order, so it is reset
             bound = transport.get_extra_info("socket")
             if bound is not None and bound.family != socket.AF_UNIX:
@@ -203,9 +198,10 @@ class Http1Exchange(RequestSide):
         transport.write(
             encode_head(101, [pair for pair in headers if not pair[0].startswith("sec-websocket-")], framing)
         )
-        self.started = self._finished = True
-        self.web_socket = Http1WebSocket(self._connection, transport, max_message_bytes, ping_interval)
-        return self.web_socket
+        self.started = self.finished = True
+        accepted = self.web_socket = Http1WebSocket(self._connection, transport, max_message_bytes, ping_interval)
+        accepted.begin(self._connection.take_rest())
+        return accepted
 
     # === the front ===
 
@@ -213,7 +209,7 @@ class Http1Exchange(RequestSide):
         """Make sure that there is an answer, once the handler has returned."""
         if self.web_socket is not None:
             await self.web_socket.close(1000)
-        elif self._finished:
+        elif self.finished:
             return
         elif self.started:
             self.abort()
@@ -234,12 +230,7 @@ class Http1Exchange(RequestSide):
 
     def release(self) -> None:
         """Let the connection go on without this, or end."""
-        connection = self._connection
-        connection.exchange = None
-        if self.web_socket is not None:
-            self.web_socket.end()
-        if connection.front.draining:
-            self.keep_alive = False
+        self._connection.answered(self)
 
     def _begin(self, status: int, headers: HeaderPairs, framing: str) -> bytes:
         """Decide what becomes of the connection, and return the head."""
@@ -258,22 +249,16 @@ class Http1Exchange(RequestSide):
     def _persistent(self) -> bool:
         if self._should_close or self._connection.closes:
             return False
-        payload = self._payload
-        if payload.is_eof():
+        if self.ended:
             return True
-        declared = self._declared()
         # a caller that waits for 100 may send the body after this answer, or not: nobody can tell what comes next
-        return not self._continue and declared is not None and declared - payload.total_bytes <= DRAINED_BODY
+        section = self._section
+        return not self._continue and not section.chunked and section.length - self._arrived <= DRAINED_BODY
 
     def _flush(self) -> None:
         if self._held:
             held, self._held = self._held, b""
-            self._send(held)
-
-    def _send(self, data: bytes) -> None:
-        transport = self._connection.transport
-        if transport is not None and not transport.is_closing():
-            transport.write(data)
+            self._connection.send(held)
 
     async def _drain(self) -> None:
         if self._connection.writing_paused:
@@ -281,16 +266,3 @@ class Http1Exchange(RequestSide):
                 await self._connection.drain()
             except ConnectionError:
                 _log.debug("the caller left before the end of an answer")
-
-    # === for aiohttp ===
-
-    async def prepare(self, request: object) -> None:
-        """For aiohttp: the answer has been sent."""
-
-    async def write_eof(self) -> None:
-        """For aiohttp: the answer has been sent."""
-        if self.parting:
-            await self._connection.part()
-
-    def _finish(self) -> None:
-        """For aiohttp: there is nothing to clean up."""

@@ -1,15 +1,12 @@
-"""Runs the handler for each request: aiohttp's `web.Server` over `Connection` and `Http1Exchange`."""
+"""Runs the handler for each request over HTTP/1.1: the connections of a server, and the tasks that answer."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import cast
 
-from aiohttp import web
-from aiohttp.http import RawRequestMessage
-from aiohttp.streams import StreamReader
+from mypy_extensions import mypyc_attr
 
 from edge.listeners.http_connection import Connection
 from edge.listeners.http_exchange import Http1Exchange
@@ -20,7 +17,8 @@ from edge.model.settings import Limits
 _log = logging.getLogger(__name__)
 
 
-class Front(web.Server):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Front:
     """The connections of one `HttpServer`.
 
     Args:
@@ -29,36 +27,47 @@ class Front(web.Server):
     """
 
     def __init__(self, handler: HttpHandler, limits: Limits) -> None:
-        super().__init__(
-            # the exchange is aiohttp's request and response at once
-            cast("Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]", self._answer),
-            request_factory=cast(Any, self._exchange),
-            handler_cancellation=True,
-        )
         self.draining: bool = False
         """Whether connections end with the answers under way."""
+        self.limits = limits
+        """The limits of the gateway."""
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        """The event loop."""
         self._handler = handler
-        self._limits = limits
         self._alive: set[Connection] = set()
-        self._running = 0
+        self._running: set[Http1Exchange] = set()
         self._still = asyncio.Event()
 
-    def __call__(self) -> Connection:
+    def make(self) -> asyncio.BaseProtocol:
         """Make the protocol of a new connection."""
-        return Connection(self, self._limits, self._loop)
+        return cast("asyncio.BaseProtocol", Connection(self, self.limits, self.loop))
 
-    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+    # === called by connections ===
+
+    def connected(self, connection: Connection) -> None:
         """Note a connection."""
-        super().connection_made(handler, transport)
-        assert isinstance(handler, Connection)
-        self._alive.add(handler)
+        self._alive.add(connection)
 
-    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+    def disconnected(self, connection: Connection) -> None:
         """Forget a connection."""
-        super().connection_lost(handler, exc)
-        assert isinstance(handler, Connection)
-        self._alive.discard(handler)
+        self._alive.discard(connection)
         self._settle()
+
+    def run(self, exchange: Http1Exchange) -> None:
+        """Let the handler answer."""
+        self._running.add(exchange)
+        # the set keeps the exchange, and that the task
+        exchange.task = self.loop.create_task(self._answer(exchange))
+
+    def cancel(self, exchange: Http1Exchange) -> None:
+        """Cancel what is under way: the caller has left."""
+        task = exchange.task
+        if task is not None:
+            task.cancel()
+            if not exchange.entered:
+                self._forget(exchange)  # a task that is cancelled before it runs does not come to its `finally`
+
+    # === called by the listener ===
 
     def drain(self) -> None:
         """End what is idle, and let the rest end with the answers under way."""
@@ -80,23 +89,17 @@ class Front(web.Server):
         if self.draining and not self._alive and not self._running:
             self._still.set()
 
-    def _exchange(
-        self, message: RawRequestMessage, payload: StreamReader, connection: Connection, writer: object, task: object
-    ) -> Http1Exchange:
-        del writer, task
-        exchange = connection.exchange = Http1Exchange(message, payload, connection)
-        connection.look_behind()
-        return exchange
-
-    async def _answer(self, exchange: Http1Exchange) -> Http1Exchange:
-        self._running += 1
+    async def _answer(self, exchange: Http1Exchange) -> None:
+        exchange.entered = True
         try:
-            status, fault = _refusal(exchange, self._limits)
+            request = exchange.request
+            status, fault = handshake_fault(request) if request.header("upgrade") and request.upgrades else (0, "")
             if status:
                 exchange.refuse(status, fault, UPGRADE_TO if status == 426 else "")
             else:
                 await self._handler.handle(exchange)
-                await exchange.complete()
+                if not exchange.finished or exchange.web_socket is not None:
+                    await exchange.complete()
         except CallerGoneError:
             # the handler need not catch it, there is nobody to answer; unless it was the framing that broke
             if exchange.broken and not exchange.started:
@@ -107,18 +110,11 @@ class Front(web.Server):
             _log.exception("the handler of %s %s failed", exchange.request.verb, exchange.request.path)
             await exchange.fail("something unexpected went wrong in the gateway; its log says what")
         finally:
-            self._running -= 1
-            exchange.release()
-            if self.draining:
-                self._settle()
-        return exchange
+            self._forget(exchange)
 
-
-def _refusal(exchange: Http1Exchange, limits: Limits) -> tuple[int, str]:
-    """Return the status and the reason of what the front refuses itself, or 0."""
-    request = exchange.request
-    if exchange.fault[0]:
-        return exchange.fault
-    if exchange.head_bytes > (limit := limits.max_metadata_bytes):
-        return 431, f"the headers take {exchange.head_bytes} bytes; server.limits.max_metadata_bytes allows {limit}"
-    return handshake_fault(request) if request.header("upgrade") and request.upgrades else (0, "")
+    def _forget(self, exchange: Http1Exchange) -> None:
+        exchange.task = None
+        self._running.discard(exchange)
+        exchange.release()
+        if self.draining:
+            self._settle()

@@ -1,4 +1,4 @@
-"""Heads in HTTP/1.1 (RFC 9112): requests as they came, answers as bytes that are checked for injected lines."""
+"""Heads of answers in HTTP/1.1 (RFC 9112): as bytes that are checked for injected lines."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import time
 from email.utils import formatdate
 from http import HTTPStatus
 
-from aiohttp.http import HttpVersion11, RawRequestMessage
-
-from edge.model.http import HeaderPairs, HttpRequest
+from edge.model.http import HeaderPairs
 from edge.model.status import Code
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
@@ -20,11 +18,6 @@ FRAMING = frozenset(
 """Headers that belong to the connection or the framing (RFC 9110 section 7.6.1). The front writes them itself."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-_NAMES: dict[bytes, str] = {}
-"""Names of headers in lower case, by what was sent. Callers choose them, so that only so many are kept."""
-_MAX_NAMES = 1024
-_LONGEST_NAME = 64
 
 _CODES = {404: Code.NOT_FOUND, 408: Code.DEADLINE_EXCEEDED, 431: Code.RESOURCE_EXHAUSTED, 500: Code.INTERNAL}
 _CODES |= {415: Code.UNIMPLEMENTED, 501: Code.UNIMPLEMENTED, 505: Code.UNIMPLEMENTED}
@@ -50,6 +43,12 @@ class _Clock:
 _CLOCK = _Clock()
 
 
+_KEPT: dict[tuple[int, HeaderPairs], tuple[str, bool]] = {}
+"""Status line and headers of answers that come again, and whether there is a date among them."""
+_MAX_KEPT = 256
+_MOST_KEPT = 3  # headers; an answer with more has mostly one that is its own
+
+
 def encode_head(status: int, headers: HeaderPairs, framing: str) -> bytes:
     """Return the head of an answer.
 
@@ -61,14 +60,27 @@ def encode_head(status: int, headers: HeaderPairs, framing: str) -> bytes:
     Raises:
         ValueError: a name or a value has a line break or NUL in it, or a character that Latin-1 does not have.
     """
+    if isinstance(headers, tuple) and len(headers) <= _MOST_KEPT:
+        known = _KEPT.get((status, headers))
+        if known is None:
+            known = _status_and_fields(status, headers)
+            if len(_KEPT) >= _MAX_KEPT:
+                _KEPT.clear()
+            _KEPT[status, headers] = known
+    else:
+        known = _status_and_fields(status, headers)
+    text, dated = known
+    return f"{text}{'' if dated else _CLOCK.line()}{framing}\r\n".encode("latin-1")
+
+
+def _status_and_fields(status: int, headers: HeaderPairs) -> tuple[str, bool]:
     lines = [f"{name}: {value}\r\n" for name, value in headers if name not in FRAMING]
     text = (_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n") + "".join(lines)
     # one look at the whole is cheaper than one at each value
     count = len(lines) + 1
     if text.count("\n") != count or text.count("\r") != count or "\0" in text:
         raise ValueError("a header of an answer has a line break or NUL in it")
-    date = "" if "\ndate: " in text else _CLOCK.line()
-    return f"{text}{date}{framing}\r\n".encode("latin-1")
+    return text, "\ndate: " in text
 
 
 def error_body(status: int, message: str) -> bytes:
@@ -83,52 +95,6 @@ def given_length(headers: HeaderPairs) -> str:
         if name == "content-length":
             return value if value.isascii() and value.isdigit() else ""
     return ""
-
-
-def read_head(message: RawRequestMessage, peer: str, started: float) -> tuple[HttpRequest, int]:
-    """Return the head of a request and its size. Target and values are as they were sent, one character for each byte.
-
-    The size counts names, values and 32 for each header, as HTTP/2 does (RFC 9113 section 6.5.2).
-
-    Args:
-        message: What aiohttp has parsed.
-        peer: The other side, in grpc's words.
-        started: When it arrived, by the monotonic clock.
-    """
-    host = ""
-    headers = []
-    size = 32 * len(message.raw_headers)
-    # the raw pairs: what aiohttp has decoded is not Latin-1
-    for raw_name, raw_value in message.raw_headers:
-        name = _NAMES.get(raw_name) or _lower(raw_name)
-        value = raw_value.decode("latin-1")
-        size += len(name) + len(value)
-        headers.append((name, value))
-        if name == "host":
-            host = value
-    target = message.path
-    if not target.isascii():
-        target = target.encode("utf-8", "surrogateescape").decode("latin-1")
-    if target[:1] != "/" and (scheme_end := target.find("://")) > 0:
-        host, target = _origin_form(target[scheme_end + 3 :])
-    version = "1.1" if message.version is HttpVersion11 or message.version >= (1, 1) else "1.0"
-    request = HttpRequest(message.method, target, headers, host=host, peer=peer, version=version, started=started)
-    return request, size
-
-
-def _lower(raw: bytes) -> str:
-    """Return the name of a header in lower case, and keep it."""
-    name = raw.decode("latin-1").lower()
-    if len(raw) <= _LONGEST_NAME and len(_NAMES) < _MAX_NAMES:
-        _NAMES[raw] = name
-    return name
-
-
-def _origin_form(rest: str) -> tuple[str, str]:
-    """Split what follows `http://` into host and origin form; the host wins over the header's (RFC 9112 3.2.2)."""
-    end = next((at for at, sign in enumerate(rest) if sign in "/?#"), len(rest))
-    authority, target = rest[:end].rpartition("@")[2], rest[end:]
-    return authority, target if target[:1] == "/" else f"/{target}"
 
 
 def peer_words(name: object) -> str:

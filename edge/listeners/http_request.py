@@ -3,150 +3,142 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
-from aiohttp.http import HttpVersion11, RawRequestMessage
-from aiohttp.streams import StreamReader
+from mypy_extensions import mypyc_attr
 
-from edge.listeners.http_head import CONTINUE, read_head
+from edge.listeners.http_fields import Section
+from edge.listeners.http_head import CONTINUE
 from edge.model.http import BodyTooLargeError, CallerGoneError, HttpRequest
 
 if TYPE_CHECKING:
     from edge.listeners.http_connection import Connection
 
-_VERSIONS = ((1, 0), (1, 1))
 
-_HOST = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[\w.~%-]*:[\w.:~%-]*\])(?::[0-9]*)?", re.ASCII)
-"""RFC 3986 section 3.2.2. Whatever else stands here, whoever reads it later may take for a path or for two hosts."""
-
-
+@mypyc_attr(allow_interpreted_subclasses=True)
 class RequestSide:
     """The half of an exchange that comes from the caller.
 
     Args:
-        message: The head, as aiohttp has parsed it.
-        payload: The body.
+        request: The head.
+        section: What its headers say of body and connection.
+        whole: Whether there is no body.
         connection: Where they come from.
     """
 
-    __slots__ = (
-        "_connection",
-        "_continue",
-        "_payload",
-        "_should_close",
-        "broken",
-        "broken_status",
-        "fault",
-        "head_bytes",
-        "request",
-        "started",
-    )
-
-    def __init__(self, message: RawRequestMessage, payload: StreamReader, connection: Connection) -> None:
-        request, size = read_head(message, connection.peer, connection.arrived)
+    def __init__(self, request: HttpRequest, section: Section, whole: bool, connection: Connection) -> None:
         self.request: HttpRequest = request
         """The head of the request."""
-        self.head_bytes: int = size
-        """The size of the headers, as `Limits.max_metadata_bytes` counts it."""
         self.started: bool = False
         """Whether the head of the answer has been sent; then no other can be."""
         self.broken: str = ""
         """What was wrong with the framing of the body, or the empty text."""
         self.broken_status: int = 400
         """The HTTP status that says so."""
-        self.fault: tuple[int, str] = (0, "")
-        """The HTTP status and the reason when the head asks for what is not spoken here, or 0."""
-        usual = message.version is HttpVersion11 and message.path[:1] == "/" and not message.chunked
-        if not usual or _HOST.fullmatch(request.host) is None:
-            self.fault = _fault(message, request)
+        self.ended: bool = whole
+        """Whether all of the body has come."""
+        self.buffered: int = 0
+        """The bytes of the body that came and were not read."""
         self._connection = connection
-        self._payload = payload
-        # aiohttp loses what comes behind a request for an upgrade that it does not know
-        self._should_close = message.should_close or (message.upgrade and not request.upgrades)
-        self._continue = not payload.is_eof() and request.header("expect").lower() == "100-continue"
+        self._section = section
+        self._continue = section.waits and not whole
+        self._should_close = section.closes or (request.version == "1.0" and not section.stays)
+        self._arrived = 0
+        self._pieces: list[bytes] = []
+        self._gone: str = ""
+        self._reader: asyncio.Future[None] | None = None
 
-    @property
-    def incomplete(self) -> bool:
-        """Whether some of the body is still to come."""
-        return not self._payload.is_eof()
+    # === called by whoever answers ===
 
     async def read(self, *, waits: bool = True) -> bytes:
         """Return the next piece of the body, or nothing at its end. See `HttpExchange`."""
-        if waits:
-            return await self._read()
-        try:
-            async with asyncio.timeout(self._connection.stall_timeout):
-                return await self._read()
-        except TimeoutError:
-            why = f"the body stopped coming for {self._connection.stall_timeout:g} s (server.limits.stall_timeout)"
-            self.broken_status = 408
-            self.break_framing(why)
-            raise CallerGoneError(why) from None
-
-    async def _read(self) -> bytes:
-        payload = self._payload
-        if self._continue:
-            self._continue = False
-            # when bytes have come, the caller did not wait (RFC 9110 section 10.1.1)
-            if not self.started and not payload.total_bytes and (transport := self._connection.transport) is not None:
-                transport.write(CONTINUE)
-        if payload.at_eof():
+        if self._pieces:
+            return self._take()
+        if self._gone:
+            raise CallerGoneError(self._gone)
+        if self.ended:
             return b""
-        try:
-            return await payload.readany()
-        except CallerGoneError:
-            raise
-        except Exception as error:
-            # whatever aiohttp calls it: the body will not come
-            raise CallerGoneError("the body ended before its end") from error
+        return await self._next(waits)
 
     async def read_all(self, limit: int) -> bytes:
         """Return the whole body of at most `limit` bytes. See `HttpExchange`."""
-        if (self._declared() or 0) > limit:
+        if self._section.length > limit:
             raise BodyTooLargeError
-        pieces = []
+        if self.ended and not self._gone:  # all of it is there
+            if self.buffered > limit:
+                raise BodyTooLargeError
+            return self._take() if self._pieces else b""
+        pieces: list[bytes] = []
         size = 0
-        waits = self._payload.is_eof() and not self._continue  # then all of it is there
-        while piece := await self.read(waits=waits):
+        while piece := await self.read(waits=False):
             size += len(piece)
             if size > limit:
                 raise BodyTooLargeError
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _declared(self) -> int | None:
-        """Return the length of the body by its header, or None when it is chunked. llhttp has checked it."""
-        length = self.request.header("content-length")
-        return int(length) if length else None
+    def _take(self) -> bytes:
+        """Return what is there, and let more come."""
+        pieces, self._pieces = self._pieces, []
+        self.buffered = 0
+        self._connection.regulate()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def break_framing(self, why: str) -> None:
-        """Let whoever reads the body know that the rest of it is not HTTP."""
+    async def _next(self, waits: bool) -> bytes:
+        if self._reader is not None:
+            raise RuntimeError("the body is being read already")
+        connection = self._connection
+        if self._continue:
+            self._continue = False
+            # when bytes have come, the caller did not wait (RFC 9110 section 10.1.1)
+            if not self.started and not self._arrived:
+                connection.send(CONTINUE)
+        reader = self._reader = connection.loop.create_future()
+        try:
+            if waits:
+                await reader
+            else:
+                async with asyncio.timeout(connection.stall_timeout):
+                    await reader
+        except TimeoutError:
+            why = f"the body stopped coming for {connection.stall_timeout:g} s (server.limits.stall_timeout)"
+            self.break_body(why, 408)
+            raise CallerGoneError(why) from None
+        finally:
+            self._reader = None
+        return await self.read()
+
+    # === called by the connection ===
+
+    def on_piece(self, piece: bytes) -> None:
+        """A part of the body has come."""
+        self._arrived += len(piece)
+        self.buffered += len(piece)
+        self._pieces.append(piece)
+        self._wake()
+
+    def on_end(self) -> None:
+        """The body is whole."""
+        self.ended = True
+        self._wake()
+
+    def break_body(self, why: str, status: int = 400) -> None:
+        """Let whoever reads the body know that the rest of it does not come, or is not HTTP."""
         self.broken = why
+        self.broken_status = status
         self._should_close = True
-        self._payload.set_exception(CallerGoneError(why))
+        self.lose(why)
 
-    def _cancel(self, error: BaseException) -> None:
-        """For aiohttp: the connection is lost."""
-        if not self._payload.is_eof():
-            gone = CallerGoneError("the caller closed the connection")
-            gone.__cause__ = error
-            self._payload.set_exception(gone)
+    def lose(self, why: str) -> None:
+        """Let whoever reads the body know that it will not come."""
+        if self.ended and not self._pieces:
+            return
+        self._gone = why
+        self._pieces.clear()
+        self.buffered = 0
+        self._wake()
 
-
-def _fault(message: RawRequestMessage, request: HttpRequest) -> tuple[int, str]:
-    """Look at the rare heads that aiohttp lets through and this front does not take."""
-    if message.version not in _VERSIONS:
-        return 505, "only HTTP/1.1 and HTTP/1.0 are spoken here"
-    if request.verb == "CONNECT":
-        return 501, "CONNECT is not available: this is a gateway, not a forward proxy"
-    if message.path[:1] != "/" and message.path != "*" and not message.path.lower().startswith(("http://", "https://")):
-        return 400, "the request target is neither a path nor an http URL"
-    if _HOST.fullmatch(request.host) is None:
-        return 400, "the host is not a name or an address, with a port or without (RFC 9112 section 3.2)"
-    if message.chunked:
-        if request.version == "1.0":
-            return 400, "the header `transfer-encoding` is not part of HTTP/1.0 (RFC 9112 section 6.1)"
-        if request.header("transfer-encoding").lower() != "chunked":
-            return 501, "no other transfer coding than `chunked` is spoken here"
-    return 0, ""
+    def _wake(self) -> None:
+        reader = self._reader
+        if reader is not None and not reader.done():
+            reader.set_result(None)

@@ -55,9 +55,9 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         for bound in self._sockets:
             if bound.family == socket.AF_UNIX:
-                self._servers.append(await loop.create_unix_server(self._front, sock=bound))
+                self._servers.append(await loop.create_unix_server(self._front.make, sock=bound))
             else:
-                self._servers.append(await loop.create_server(self._front, sock=bound))
+                self._servers.append(await loop.create_server(self._front.make, sock=bound))
 
     async def stop(self, grace: float) -> None:
         """Take no more connections, wait up to `grace` seconds for what is under way, end what is left.

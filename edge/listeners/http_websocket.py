@@ -10,12 +10,15 @@ import asyncio
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType
 from aiohttp._websocket.reader import WebSocketDataQueue
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import WS_KEY, WebSocketError, WebSocketReader, WebSocketWriter
 
+from edge.listeners.http_hangup import watch_hangup
 from edge.model.http import CallerGoneError, HttpRequest
 
 if TYPE_CHECKING:
@@ -74,6 +77,67 @@ def _has_token(value: str, token: str) -> bool:
     return any(part.strip().lower() == token for part in value.split(","))
 
 
+class _Frames(BaseProtocol):
+    """The protocol of a connection whose bytes are frames; what is no frame goes to the connection.
+
+    Args:
+        connection: The connection.
+        transport: Its transport.
+    """
+
+    __slots__ = ("_connection", "_hear", "_reader")
+
+    def __init__(self, connection: Connection, transport: asyncio.Transport) -> None:
+        super().__init__(connection.loop)
+        self.transport = transport
+        self._upgraded = True  # reading is stopped and let go on without aiohttp's parser of HTTP
+        self._paused = connection.writing_paused
+        self._connection = connection
+        self._reader: WebSocketReader | None = None
+        self._hear: Callable[[], None] = _nothing
+
+    def begin(self, reader: WebSocketReader, hear: Callable[[], None]) -> None:
+        """Take the transport over; `hear` is told of whatever comes."""
+        self._reader = reader
+        self._hear = hear
+        assert self.transport is not None, "it was given"
+        self.transport.set_protocol(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes in."""
+        self._hear()
+        reader = self._reader
+        if reader is not None and reader.feed_data(data)[0]:
+            self._reader = None  # the frames are broken, and nothing more is read
+
+    def pause_reading(self) -> None:
+        """Stop the caller; nothing is read that would show when it leaves."""
+        super().pause_reading()
+        if self.transport is not None:
+            watch_hangup(self._loop, self.transport)
+
+    def pause_writing(self) -> None:
+        """The caller does not take in what is sent."""
+        super().pause_writing()
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        super().resume_writing()
+        self._connection.resume_writing()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End."""
+        super().connection_lost(exc)
+        if self._reader is not None:
+            self._reader.feed_eof()
+        self._connection.connection_lost(exc)
+
+
+def _nothing() -> None:
+    """Nobody wants to know that something came."""
+
+
 class Http1WebSocket:
     """An accepted connection; see `edge.model.http.WebSocket`.
 
@@ -89,6 +153,7 @@ class Http1WebSocket:
         "_closing",
         "_connection",
         "_ended",
+        "_frames",
         "_heard",
         "_parser",
         "_ping_interval",
@@ -108,11 +173,12 @@ class Http1WebSocket:
     ) -> None:
         self._connection = connection
         self._transport = transport
-        self._queue = WebSocketDataQueue(connection, _QUEUE_BYTES // 2, loop=connection.loop)
+        self._frames = _Frames(connection, transport)
+        self._queue = WebSocketDataQueue(self._frames, _QUEUE_BYTES // 2, loop=connection.loop)
         # aiohttp refuses what is as large as its limit
         self._parser = WebSocketReader(self._queue, max_message_bytes + 1, compress=False, decode_text=True)
         # it only makes frames: `_drain` waits for the caller
-        self._writer = WebSocketWriter(connection, transport, limit=2**62)
+        self._writer = WebSocketWriter(self._frames, transport, limit=2**62)
         self._close_code: int | None = None
         self._closing = False
         self._receiving = False
@@ -120,8 +186,16 @@ class Http1WebSocket:
         self._heard = True
         self._ping_interval = ping_interval
         self._timer = connection.loop.call_later(ping_interval, self._ping) if ping_interval else None
-        connection.keep_alive(False)
-        connection.set_parser(self._parser, data_received_cb=self._hear if ping_interval else None)
+
+    def begin(self, data: bytes) -> None:
+        """Take the transport over.
+
+        Args:
+            data: What has come behind the handshake.
+        """
+        self._frames.begin(self._parser, self._hear)
+        if data:
+            self._frames.data_received(data)
 
     @property
     def close_code(self) -> int | None:
@@ -219,8 +293,7 @@ class Http1WebSocket:
 
     async def _drain(self) -> None:
         if self._connection.writing_paused:
-            # all who wait share one future: without the shield, cancelling one would cancel the others
-            await asyncio.shield(self._connection.drain())
+            await self._connection.drain()
 
     def _send_close(self, code: int, reason: bytes) -> None:
         if self._transport.is_closing():

@@ -1,4 +1,4 @@
-"""One port for everything: HTTP/2 for the wire engine, HTTP/1.1 for aiohttp's protocol, with TLS or without.
+"""One port for everything: HTTP/2 for the wire engine, HTTP/1.1 for a protocol of ours, with TLS or without.
 
     accept → (PROXY header) → (TLS) → first bytes or ALPN → HTTP/2 | HTTP/1.1
 

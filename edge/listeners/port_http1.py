@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-
-from aiohttp.http import RawRequestMessage
-from aiohttp.streams import StreamReader
+from typing import cast
 
 from edge.listeners.guests import LINGER, SWEEP, Guest, Stage
 from edge.listeners.http_connection import Connection
-from edge.listeners.http_exchange import Http1Exchange
 from edge.listeners.http_front import Front
 from edge.listeners.http_head import encode_head, error_body
 from edge.listeners.port_http2 import age_limit
@@ -32,10 +29,6 @@ class CallerConnection(Connection):
         scheme: `http` or `https`.
     """
 
-    __slots__ = ("_begun", "_guest", "old", "scheme", "tls")
-
-    front: CallerFront
-
     def __init__(
         self,
         front: CallerFront,
@@ -52,7 +45,7 @@ class CallerConnection(Connection):
         self.old: bool = False
         """Whether it is to end as soon as it can."""
         self._guest = guest
-        self._begun = False
+        self._protections = front.protections
 
     @property
     def closes(self) -> bool:
@@ -63,15 +56,6 @@ class CallerConnection(Connection):
         """Take the transport over."""
         super().connection_made(transport)
         self.peer = self._guest.peer
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes in. The first ones come before aiohttp's task waits for them, and are timed all the same."""
-        super().data_received(data)
-        if not self._begun:
-            if self._waiter is None and not self._messages:
-                self._head_incomplete(len(data))
-            else:
-                self._begun = True
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Note the end."""
@@ -87,7 +71,7 @@ class CallerConnection(Connection):
         try:
             await super().drain()
         except ConnectionAbortedError:
-            self.front.protections.act(
+            self._protections.act(
                 "slow_reader",
                 self.peer,
                 "an HTTP/1.1 connection was ended: it did not read what was sent to it (server.limits.stall_timeout)",
@@ -95,7 +79,7 @@ class CallerConnection(Connection):
             raise
 
     def _head_late(self) -> None:
-        self.front.protections.act(
+        self._protections.act(
             "handshake_timeout",
             self.peer,
             "an HTTP/1.1 connection was ended: it sent no whole head (server.limits.handshake_timeout)",
@@ -127,16 +111,7 @@ class CallerFront(Front):
 
     def connect(self, guest: Guest, *, tls: TlsIdentity | None, scheme: str) -> CallerConnection:
         """Make the protocol of a connection."""
-        return CallerConnection(self, self._limits, self._loop, guest, tls=tls, scheme=scheme)
-
-    def _exchange(
-        self, message: RawRequestMessage, payload: StreamReader, connection: Connection, writer: object, task: object
-    ) -> Http1Exchange:
-        exchange = super()._exchange(message, payload, connection, writer, task)
-        if isinstance(connection, CallerConnection):
-            exchange.request.scheme = connection.scheme
-            exchange.request.tls = connection.tls
-        return exchange
+        return CallerConnection(self, self.limits, self.loop, guest, tls=tls, scheme=scheme)
 
 
 class Http1Stage(Stage):
@@ -158,7 +133,7 @@ class Http1Stage(Stage):
 
     def begin(self, transport: asyncio.Transport, data: bytes) -> None:
         """Take the transport over, with the bytes that have come."""
-        transport.set_protocol(self._connection)
+        transport.set_protocol(cast("asyncio.BaseProtocol", self._connection))
         self._connection.connection_made(transport)
         if data:
             self._connection.data_received(data)

@@ -10,12 +10,39 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from edge.model.call import TlsIdentity
+from mypy_extensions import mypyc_attr
+
+from edge.model.call import MetadataPairs, TlsIdentity
 
 HeaderPairs = Sequence[tuple[str, str]]
 """Headers in the order of the wire: names in lower case, values decoded as Latin-1 (RFC 9110 section 5.5)."""
 
 
+class KeptHeaders:
+    """Headers that callers send again and again, with what was found out about them the first time.
+
+    Args:
+        pairs: The headers.
+    """
+
+    __slots__ = ("index", "media", "metadata", "pairs", "timed")
+
+    def __init__(self, pairs: HeaderPairs) -> None:
+        self.pairs: HeaderPairs = pairs
+        """The headers."""
+        self.index: dict[str, str] = {}
+        """The values by name, joined by commas."""
+        for name, value in pairs:
+            self.index[name] = f"{self.index[name]}, {value}" if name in self.index else value
+        self.metadata: MetadataPairs | None = None
+        """What goes to a gRPC upstream of them, once it is known."""
+        self.media: str | None = None
+        """The content type without parameters, once it is known."""
+        self.timed: bool | None = None
+        """Whether one of them sets a deadline, once it is known."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class HttpRequest:
     """The head of a request. It is made for every request, so it is a plain slotted class."""
 
@@ -24,6 +51,7 @@ class HttpRequest:
         "bodiless",
         "headers",
         "host",
+        "kept",
         "path",
         "peer",
         "query",
@@ -47,6 +75,7 @@ class HttpRequest:
         version: str = "1.1",
         tls: TlsIdentity | None = None,
         started: float | None = None,
+        kept: KeptHeaders | None = None,
     ) -> None:
         self.verb: str = verb
         """The method in upper case."""
@@ -69,7 +98,9 @@ class HttpRequest:
         """Who the caller is by its certificate, or None."""
         self.started: float = time.monotonic() if started is None else started
         """When the headers arrived, by the monotonic clock, in seconds."""
-        self._index: dict[str, str] | None = None
+        self.kept: KeptHeaders | None = kept
+        """The headers with what is known of them, when they are of a kind that comes again; then `headers` are its."""
+        self._index: dict[str, str] | None = kept.index if kept is not None else None
 
     def header(self, name: str) -> str:
         """Return the values of a header by its lower-case name, joined by commas, or the empty text."""
@@ -86,6 +117,7 @@ class HttpRequest:
         return self.header("upgrade").lower() == "websocket" and "upgrade" in self.header("connection").lower()
 
 
+@mypyc_attr(native_class=False)  # mypyc makes no subclasses of OSError
 class CallerGoneError(ConnectionError):
     """The caller has closed the connection, or broke the framing of its body."""
 

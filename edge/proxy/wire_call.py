@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from edge.model.call import Call
 from edge.model.errors import GatewayError
 from edge.model.invoke import UpstreamError, split_details
@@ -31,6 +33,7 @@ _CODES: Final = tuple(Code)
 _ENCODINGS: Final = {Compression.GZIP: "gzip", Compression.DEFLATE: "deflate"}
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class OutgoingCall(Timed):
     """A call to an endpoint. Subclasses send the request and take the answer.
 

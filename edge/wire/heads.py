@@ -14,6 +14,7 @@ from edge.model.call import NO_PARAMETERS, MetadataPairs
 from edge.wire.names import BINARY, CONNECTION, NAMED, UNFIT, name_kind
 
 if TYPE_CHECKING:
+    from edge.model.http import KeptHeaders
     from edge.model.snapshot import RoutePlan, Snapshot
 
 Field = tuple[str, str]
@@ -180,6 +181,7 @@ class RequestHead(Head):
     """The path, as it goes on."""
     metadata: MetadataPairs = NO_FIELDS
     """The fields as the pipeline has them."""
+    # what was found for this block when it came before, good for one configuration
     snapshot: Snapshot | None = None
     plan: RoutePlan | None = None
     parameters: Mapping[str, str] = NO_PARAMETERS
@@ -187,10 +189,11 @@ class RequestHead(Head):
     known: int = -1
     sent: tuple[Field, ...] = NO_FIELDS
     request_id: str = ""
+    headers: KeptHeaders | None = None
+    """The fields as plain HTTP has them, once they were looked at, of a block that comes again."""
 
     def __init__(self, fields: list[Field], sensitive: frozenset[str] = NO_NAMES) -> None:
         super().__init__(fields, sensitive)
-        # what was found for this block when it came before, good for one configuration
         self._read(fields)
 
     def _read(self, fields: list[Field]) -> None:

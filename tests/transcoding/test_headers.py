@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.model.errors import InvalidRequest
-from edge.model.http import HttpRequest
+from edge.model.http import HttpRequest, KeptHeaders
 from transcoding.headers import (
     _KINDS,
     accepts,
@@ -19,6 +19,7 @@ from transcoding.headers import (
     from_metadata,
     media_type,
     percent_encode,
+    request_metadata,
     to_metadata,
 )
 
@@ -153,3 +154,19 @@ def test_the_media_type_is_without_parameters_and_in_lower_case() -> None:
 )
 def test_accepted_types_come_in_the_order_of_preference(value: str, expected: list[str]) -> None:
     assert list(accepts(request(("accept", value)))) == expected
+
+
+def test_what_is_known_of_kept_headers_is_found_out_once() -> None:
+    kept = KeptHeaders((("content-type", "Application/JSON; a=b"), ("x-a", "1"), ("request-timeout", "2")))
+    first, second = (HttpRequest("GET", "/", kept.pairs, kept=kept, started=started) for started in (10.0, 20.0))
+    assert request_metadata(first) == tuple(to_metadata(kept.pairs))
+    assert request_metadata(second) is request_metadata(first)
+    assert (media_type(first), kept.media) == ("application/json", "application/json")
+    assert (caller_deadline(first), caller_deadline(second)) == (12.0, 22.0)
+    assert second.header("x-a") == "1"
+
+
+def test_kept_headers_without_a_deadline() -> None:
+    kept = KeptHeaders((("x-a", "1"),))
+    request = HttpRequest("GET", "/", kept.pairs, kept=kept)
+    assert (caller_deadline(request), caller_deadline(request), kept.timed) == (None, None, False)

@@ -32,7 +32,7 @@ COMMON_VERBS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _REST = -1
 """Marks a node of which what is pending is its `**`."""
 
-_NO_TEXT = "\ud800"
+_NO_TEXT = chr(0xD800)
 """Begins what stands for a segment with a bad escape: no decoded literal begins with it."""
 
 
