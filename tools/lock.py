@@ -19,7 +19,7 @@ COMPANIONS_VERSION = "1.78.2"
 COMPANIONS = ("grpcio-tools", "grpcio-status", "grpcio-health-checking", "grpcio-reflection")
 LOCKS = {
     "dev.txt": ["pyproject.toml", "--extra", "dev"],
-    "run.txt": ["pyproject.toml", "--extra", "uvloop"],
+    "run.txt": ["pyproject.toml", "--extra", "uvloop", "--extra", "kubernetes"],
     "bench.txt": ["requirements/bench.in"],
 }
 """What each file in requirements/ is made from."""

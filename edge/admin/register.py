@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from edge.admin.admin import AdminService
 from edge.admin.descriptors import own_schema
-from edge.admin.endpoints import EndpointService
+from edge.admin.endpoints import EndpointService, Registry
 from edge.admin.grpc_health import HealthServicer, ServingStates
 from edge.admin.health import ConfigError, HealthService
 from edge.admin.node import NodeInfo
@@ -54,7 +54,12 @@ GATEWAY_API: Final[tuple[ModuleType, ...]] = (
 
 
 def register_admin(
-    server: grpc.aio.Server, runtime: Runtime, info: NodeInfo, tap: TapHub, config_error: ConfigError
+    server: grpc.aio.Server,
+    runtime: Runtime,
+    info: NodeInfo,
+    tap: TapHub,
+    config_error: ConfigError,
+    registry: Registry,
 ) -> HealthServicer:
     """Add the services of this package, reflection of the whole gateway API, and grpc.health.v1 to the admin server.
 
@@ -64,6 +69,7 @@ def register_admin(
         info: What is known of the process.
         tap: Where finished calls come from.
         config_error: Tells of the latest refused configuration. `runtime.changes` is to be set when its answer changes.
+        registry: Where endpoints register.
 
     Returns:
         What is to be told, before the server is stopped, that the gateway drains.
@@ -72,7 +78,7 @@ def register_admin(
     admin = AdminService(runtime, info, tap, draining, config_error)
     health = HealthService(runtime, draining, config_error)
     _add(admin_service_pb2_grpc.add_AdminServiceServicer_to_server, admin, server)
-    _add(endpoint_service_pb2_grpc.add_EndpointServiceServicer_to_server, EndpointService(runtime), server)
+    _add(endpoint_service_pb2_grpc.add_EndpointServiceServicer_to_server, EndpointService(runtime, registry), server)
     _add(health_service_pb2_grpc.add_HealthServiceServicer_to_server, health, server)
     own = (own_schema((*GATEWAY_API, health_pb2)), REFLECTION_SCHEMA)
     shown = (*own, ERROR_DETAILS)
