@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from edge.admin.changes import PACE, Changes
 from edge.admin.records import timestamp
 from edge.admin.states import gateway_message
-from edge.model.errors import ResourceNotFound
+from edge.model.resource_errors import ResourceNotFound
 from edge.model.runtime import Runtime
 from edge.model.watch import Watch
 from edge.servicing import answer

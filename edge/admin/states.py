@@ -3,8 +3,8 @@
 An upstream is
 
     HEALTHY    all its endpoints take calls of every method known, and learning endpoints and descriptors works
-    DEGRADED   some endpoint takes calls, but something is wrong
-    UNHEALTHY  no endpoint takes calls
+    DEGRADED   some endpoint takes calls, but something is wrong, or few are let through by a half-open breaker
+    UNHEALTHY  no endpoint takes calls, or an open circuit breaker lets none through
 
 and the gateway is UNHEALTHY when it serves no calls at all, DEGRADED when anything else is wrong.
 """
@@ -27,6 +27,8 @@ UNHEALTHY = health_service_pb2.GatewayHealth.STATE_UNHEALTHY
 _QUOTED = 5
 """The most endpoints or upstreams that are named in a reason."""
 
+_BREAKERS = {"OPEN": "open", "HALF_OPEN": "half open"}
+
 
 def usable(cluster: Cluster) -> bool:
     """Whether at least one endpoint takes calls."""
@@ -44,7 +46,14 @@ def endpoint_name(upstream: str, endpoint: Endpoint) -> str:
 
 
 def endpoint_message(upstream: str, endpoint: Endpoint, *, counters: bool = True) -> endpoint_pb2.Endpoint:
-    """Return an endpoint as a message, with its counters or, to see whether anything else has changed, without."""
+    """Return an endpoint as a message.
+
+    Args:
+        upstream: The name of its upstream.
+        endpoint: The endpoint.
+        counters: Whether with what changes all the time: its counters, its last error, the end of its lease. Without,
+            two messages differ when there is something to be told.
+    """
     result = endpoint_pb2.Endpoint(
         name=endpoint_name(upstream, endpoint),
         address=endpoint.address,
@@ -53,8 +62,14 @@ def endpoint_message(upstream: str, endpoint: Endpoint, *, counters: bool = True
         state=f"STATE_{endpoint.state.value}",
         reason=endpoint.reason,
         state_time=timestamp(endpoint.state_time),
+        not_serving=sorted(endpoint.not_serving),
     )
     if counters:
+        result.last_error = endpoint.last_error
+        if endpoint.last_error_time is not None:
+            result.last_error_time.CopyFrom(timestamp(endpoint.last_error_time))
+        if endpoint.expire_time is not None:
+            result.expire_time.CopyFrom(timestamp(endpoint.expire_time))
         result.active_calls = endpoint.active
         result.total_calls = endpoint.total
         result.failed_calls = endpoint.failed
@@ -84,6 +99,7 @@ def upstream_message(cluster: Cluster, *, counters: bool = True) -> health_servi
             endpoint_message(cluster.name, endpoint, counters=counters)
             for endpoint in sorted(cluster.endpoints, key=lambda endpoint: endpoint.address)
         ],
+        breaker=f"BREAKER_{cluster.breaker[0]}" if cluster.breaker is not None else None,
         discovery=source_message(cluster.discovery),
         schema=source_message(cluster.schema_source),
         services=sorted(cluster.schema.services),
@@ -146,6 +162,14 @@ def _upstream_state(cluster: Cluster) -> tuple[State, str]:
         state = UNHEALTHY if len(unusable) == len(endpoints) else DEGRADED
         quoted = _quoted(f"{endpoint.address} {_why(endpoint)}" for endpoint in unusable)
         reasons.append(f"{len(unusable)} of {len(endpoints)} endpoints take no calls: {quoted}")
+    if partly := [endpoint for endpoint in endpoints if endpoint.not_serving and endpoint.state in USABLE]:
+        state = DEGRADED if state == HEALTHY else state
+        words = (f"{one.address} does not serve {_quoted(sorted(one.not_serving))}" for one in partly)
+        reasons.append(f"services: {_quoted(words, '; ')}")
+    breaker = cluster.breaker
+    if breaker is not None and breaker[0] != "CLOSED":
+        state = UNHEALTHY if breaker[0] == "OPEN" else max(state, DEGRADED)
+        reasons.append(f"the circuit breaker is {_BREAKERS[breaker[0]]}: {breaker[1]}")
     for what, source in (("discovery", cluster.discovery), ("descriptors", cluster.schema_source)):
         if not source.ok:
             state = DEGRADED if state == HEALTHY else state

@@ -96,6 +96,31 @@ async def test_goaway_under_load_fails_no_call() -> None:
                     await asyncio.sleep(0.005)
 
 
+async def test_a_connection_that_is_too_old_is_replaced_and_its_calls_finish() -> None:
+    async def slow(stream: RawStream) -> None:
+        await stream.finished()
+        await asyncio.sleep(0.02)
+        await stream.respond([bytes(stream.data[5:])])
+
+    async with RawServer(slow) as server, place(server.address, max_age=0.15) as found:
+        failures: list[str] = []
+
+        async def calls() -> None:
+            while found.carrier.made < 4:
+                call = await found.call(b"x").end()
+                if call.code != 0:
+                    failures.append(call.failure)
+
+        async with asyncio.timeout(15):
+            await asyncio.gather(*(calls() for _ in range(10)))
+        assert failures == []
+        assert {state for state, _ in found.states} == {ACTIVE}
+        async with asyncio.timeout(5):
+            for connection in server.connections[:3]:
+                while not connection.closed:
+                    await asyncio.sleep(0.005)
+
+
 async def test_calls_above_the_last_stream_of_a_goaway_go_to_the_next_connection() -> None:
     async def handler(stream: RawStream) -> None:
         if stream.connection is server.connections[0]:

@@ -31,12 +31,16 @@ HOST = [("host", "h")]
 class Watched:
     """An endpoint that is watched, and the states it went through."""
 
-    def __init__(self, address: str, *, warm_up: bool = False, connect_timeout: float = 5.0) -> None:
+    def __init__(
+        self, address: str, *, warm_up: bool = False, connect_timeout: float = 5.0, max_age: float | None = None
+    ) -> None:
         upstream = Upstream(
             name="upstreams/a",
             protocol=UpstreamProtocol.HTTP,
             discovery=StaticDiscovery(endpoints=()),
-            connection=ConnectionSettings(warm_up=warm_up, max_backoff=0.1, connect_timeout=connect_timeout),
+            connection=ConnectionSettings(
+                warm_up=warm_up, max_backoff=0.1, connect_timeout=connect_timeout, max_age=max_age
+            ),
         )
         self.carrier = HttpEndpoint(upstream, address, None)
         self.endpoint = Endpoint(EndpointAddress(address), self.carrier)
@@ -65,8 +69,10 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(address: str, *, warm_up: bool = False, connect_timeout: float = 5.0) -> AsyncIterator[Watched]:
-    found = Watched(address, warm_up=warm_up, connect_timeout=connect_timeout)
+async def watched(
+    address: str, *, warm_up: bool = False, connect_timeout: float = 5.0, max_age: float | None = None
+) -> AsyncIterator[Watched]:
+    found = Watched(address, warm_up=warm_up, connect_timeout=connect_timeout, max_age=max_age)
     try:
         yield found
     finally:
@@ -168,6 +174,14 @@ async def test_requests_at_the_same_time_have_connections_of_their_own_which_are
             found_answers = await asyncio.gather(*(found.get() for _ in range(10)))
             assert await asyncio.gather(*map(read, found_answers)) == [b"hello"] * 10
         assert backend.connections == 10
+
+
+async def test_a_connection_that_is_too_old_is_not_used_again() -> None:
+    async with HttpBackend() as backend, watched(backend.address, max_age=0.001) as found:
+        for _ in range(3):
+            assert await read(await found.get()) == b"hello"
+            await asyncio.sleep(0.002)
+        assert backend.connections == 3
 
 
 def body_of(*data: bytes, length: int | None = None, error: Exception | None = None) -> RequestBody:
