@@ -51,6 +51,24 @@ class TlsIdentity:
 NO_PARAMETERS: Mapping[str, str] = {}
 
 
+class Retries:
+    """What a call that is tried again remembers of its attempts."""
+
+    __slots__ = ("backoffs", "count", "hedges", "replays", "started")
+
+    def __init__(self) -> None:
+        self.count: int = 0
+        """The attempts that failed and were followed by another one."""
+        self.replays: int = 0
+        """The attempts that provably never left and were made again elsewhere."""
+        self.hedges: int = 0
+        """The attempts that were begun while others were under way."""
+        self.backoffs: int = 0
+        """The waits since a server last said how long to wait."""
+        self.started: float = 0.0
+        """When the latest attempt began, by the monotonic clock."""
+
+
 class Call:
     """One RPC on its way. An engine makes it; each step of the pipeline fills in what it found out.
 
@@ -80,9 +98,11 @@ class Call:
         "response_bytes",
         "response_messages",
         "response_metadata",
+        "retries",
         "settled",
         "snapshot",
         "started",
+        "ticket",
         "tls",
         "tried",
         "upstream",
@@ -135,6 +155,10 @@ class Call:
         """The endpoint the call is leased to, from the pick on."""
         self.tried: Endpoint | None = None
         """The endpoint of the attempt before, which the next one avoids where it can."""
+        self.ticket: int = -1
+        """What the circuit breaker of the upstream let it through with. -1 means that it is not inside."""
+        self.retries: Retries | None = None
+        """What is remembered of attempts that failed, once one has."""
         self.attempts: int = 0
         """How often an endpoint was tried."""
         self.request_id: str = ""

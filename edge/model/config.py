@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edge.model.resilience import HedgeRule, RetryRule, TimeoutRule
 from edge.model.status import Code
 from edge.model.transcoding import Transcoding
 from edge.model.upstreams import Upstream
@@ -198,7 +199,7 @@ class Policy:
     name: str
     """`policies/…`."""
 
-    kind: HeaderPolicy | CorsPolicy
+    kind: HeaderPolicy | CorsPolicy | RetryRule | HedgeRule | TimeoutRule
     """What it does. The kinds of later issues join here."""
 
     everywhere: bool = False

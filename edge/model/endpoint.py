@@ -78,6 +78,8 @@ class Endpoint:
         "failed",
         "last_error",
         "last_error_time",
+        "latency",
+        "latency_time",
         "max_active",
         "not_serving",
         "reason",
@@ -114,6 +116,10 @@ class Endpoint:
         """The calls finished."""
         self.failed: int = 0
         """The calls of these that failed for a reason of the endpoint."""
+        self.latency: float = -1.0
+        """The latency in seconds that a balancer which measures has learnt. Negative means that nothing is known."""
+        self.latency_time: float = 0.0
+        """When it learnt it, by the monotonic clock."""
         self.last_error: str = ""
         """What went wrong the last time: with its connections, a probe or a call. Stays when it has recovered."""
         self.last_error_time: float | None = None

@@ -227,6 +227,13 @@ class ConcurrencyLimited(GatewayError):
     reason = "CONCURRENCY_LIMITED"
 
 
+class CircuitOpen(GatewayError):
+    """The circuit breaker of the upstream is open."""
+
+    code = Code.UNAVAILABLE
+    reason = "CIRCUIT_OPEN"
+
+
 class DeadlineExceeded(GatewayError):
     """A time limit has passed. The message says whose."""
 
@@ -277,38 +284,3 @@ class InvalidRequest(GatewayError):
         found = tuple(violations)
         rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         return cls(f"{found[0]}{rest}", violations=found)
-
-
-class ResourceNotFound(GatewayError):
-    """There is no such resource."""
-
-    code = Code.NOT_FOUND
-    reason = "RESOURCE_NOT_FOUND"
-
-
-class ResourceExists(GatewayError):
-    """There is such a resource already."""
-
-    code = Code.ALREADY_EXISTS
-    reason = "RESOURCE_EXISTS"
-
-
-class EtagMismatch(GatewayError):
-    """The etag is not current."""
-
-    code = Code.ABORTED
-    reason = "ETAG_MISMATCH"
-
-
-class ResourceInUse(GatewayError):
-    """The resource is named by others."""
-
-    code = Code.FAILED_PRECONDITION
-    reason = "RESOURCE_IN_USE"
-
-
-class DeclaredInFile(GatewayError):
-    """The resource is declared in a file and changed there."""
-
-    code = Code.FAILED_PRECONDITION
-    reason = "DECLARED_IN_FILE"

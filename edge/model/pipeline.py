@@ -48,6 +48,56 @@ class Pipeline(Protocol):
         """End the lease of an attempt that never reached the endpoint, so that another one can be picked."""
         ...
 
+    def again(
+        self,
+        call: Call,
+        code: Code,
+        now: float,
+        *,
+        pushback: str | None = None,
+        until: float = -1.0,
+        timed_out: bool = False,
+        unsent: bool = False,
+    ) -> float | None:
+        """Say whether a failed attempt is followed by another one; nothing of it may have reached the caller.
+
+        Then its lease has ended as failed, the retry is counted, and after the wait `pick` comes again.
+
+        Args:
+            call: The call.
+            code: How the attempt ended.
+            now: The monotonic clock, in seconds.
+            pushback: What the server said of when to try again, by `grpc-retry-pushback-ms`.
+            until: When the call has to be over, by the monotonic clock, or -1.
+            timed_out: Whether the attempt took longer than one may.
+            unsent: Whether the request provably never left, so that it may go elsewhere whatever the method.
+
+        Returns:
+            The seconds to wait, or None when the call has failed.
+        """
+        ...
+
+    def hedge(self, call: Call, now: float) -> Endpoint | None:
+        """Lease another endpoint for a further attempt while others are under way.
+
+        Whoever calls keeps the lease that the call had, and ends it by `drop`.
+
+        Returns:
+            The endpoint, which is the call's from now on, or None when there is no further attempt.
+        """
+        ...
+
+    def drop(self, call: Call, endpoint: Endpoint, now: float, *, failed: bool) -> None:
+        """End the lease of an attempt beside the call's own.
+
+        Args:
+            call: The call.
+            endpoint: What was leased to it.
+            now: The monotonic clock, in seconds.
+            failed: Whether it has failed. One that was given up because another one was faster has not.
+        """
+        ...
+
     def settle(
         self,
         call: Call,

@@ -59,12 +59,26 @@ def metadata_too_large(size: int, limit: int) -> MetadataTooLarge:
 
 
 def deadline(call: Call, whose: str, seconds: float) -> DeadlineExceeded:
-    """Return the refusal when a time limit of ours has passed. `whose` is `route`, `upstream` or `stream idle`."""
+    """Return the refusal when a time limit of ours has passed.
+
+    Args:
+        call: The call.
+        whose: `route`, `upstream`, `policy`, `stream idle`, or `try` for the limit of one attempt.
+        seconds: The limit.
+    """
     plan = call.plan
     name = plan.route.name if plan is not None else ""
     if whose == "upstream" and call.upstream is not None:
         name = call.upstream.name
-    what = "no message for" if whose == "stream idle" else "the call took longer than"
+    if plan is not None and plan.timeout_policy:
+        own = plan.timeout.stream_idle_timeout if whose == "stream idle" else None
+        if whose == "policy" or (own is not None and own == seconds and own != plan.route.stream_idle_timeout):
+            name = plan.timeout_policy
+    what = "the call took longer than"
+    if whose == "stream idle":
+        what = "no message for"
+    elif whose == "try":
+        what, whose = "an attempt took longer than", "per-try"
     return DeadlineExceeded(
         f"{what} the {seconds:g} s that the {whose} timeout of {name} allows", metadata={"deadline": whose}
     )
@@ -75,7 +89,7 @@ def late(call: Call, limit: tuple[float | None, str]) -> DeadlineExceeded:
 
     Args:
         call: The call.
-        limit: Its seconds from the arrival of the call, and who sets it: `caller`, `route` or `upstream`.
+        limit: Its seconds from the arrival of the call, and who sets it: `caller` or what `deadline` takes.
     """
     if limit[0] is None or limit[1] == "caller":
         return DeadlineExceeded("the caller's deadline has passed", metadata={"deadline": "caller"})

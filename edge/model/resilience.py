@@ -5,9 +5,22 @@ Durations are in seconds, shares are fractions of 1.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from edge.model.status import Code
+
+PREVIOUS_ATTEMPTS: Final = "grpc-previous-rpc-attempts"
+"""The entry that tells an endpoint how many attempts there were before (gRPC proposal A6)."""
+
+PUSHBACK: Final = "grpc-retry-pushback-ms"
+"""The entry of trailers by which a server says when to try again, or not to (gRPC proposal A6)."""
+
+REFUSED: Final = -1.0
+"""The pushback of a server that wants no further attempt."""
+
+_LONGEST_PUSHBACK: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,3 +185,42 @@ class TimeoutRule:
 
     stream_idle_timeout: float | None = None
     """The most seconds a stream may go without a message. None means no limit."""
+
+
+NO_TIMEOUT: Final = TimeoutRule()
+"""No limit."""
+
+DEFAULT_RETRY: Final = RetryRule()
+"""What holds where no policy says otherwise."""
+
+NO_RETRY: Final = RetryRule(max_attempts=1)
+"""The rule by which nothing is tried again."""
+
+
+def pushback_seconds(text: str | None) -> float | None:
+    """Return what `grpc-retry-pushback-ms` asks for, in seconds.
+
+    Args:
+        text: Its value, or None when the server has not sent it.
+
+    Returns:
+        None when there is none, `REFUSED` when it is negative or no number of 32 bits (A6, "Pushback").
+    """
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) > _LONGEST_PUSHBACK:
+        return REFUSED
+    return int(text) / 1000.0
+
+
+def attempts_before(metadata: Iterable[tuple[str, str | bytes]], retries: int) -> str:
+    """Return `grpc-previous-rpc-attempts` for an endpoint: the attempts of the caller's own library and ours.
+
+    Args:
+        metadata: What the caller sent.
+        retries: How often we have tried.
+    """
+    for name, value in metadata:
+        if name == PREVIOUS_ATTEMPTS and isinstance(value, str) and value.isascii() and value.isdigit():
+            return str(min(int(value[:9]) + retries, 2**31 - 1))
+    return str(retries)

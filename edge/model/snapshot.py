@@ -6,14 +6,15 @@ and sees no other until it ends.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from edge.model.call import Call
+from edge.model.cluster import Cluster as Cluster
+from edge.model.cluster import SourceState as SourceState
 from edge.model.config import Configuration, CorsPolicy, DirectResponse, Forward, HeaderChange, Redirect, Route
-from edge.model.endpoint import Endpoint
-from edge.model.schema import SchemaSet, SchemaVersion
+from edge.model.resilience import DEFAULT_RETRY, NO_TIMEOUT, HedgeRule, RetryRule, TimeoutRule
 from edge.model.upstreams import UpstreamProtocol
 
 
@@ -96,80 +97,6 @@ class Admission(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceState:
-    """How learning from somewhere goes: endpoints from discovery, descriptors from reflection."""
-
-    ok: bool = True
-    """Whether the latest attempt worked."""
-
-    error: str = ""
-    """What went wrong, for people."""
-
-    success_time: float | None = None
-    """When an attempt last worked, in seconds since the epoch. None when none did."""
-
-    failures: int = 0
-    """The failed attempts since then."""
-
-    versions: tuple[SchemaVersion, ...] = ()
-    """Which endpoints have which descriptors, those in force first. Empty for whatever else is learnt."""
-
-
-class Cluster(Protocol):
-    """The live endpoints of an upstream."""
-
-    name: str
-    """`upstreams/…`."""
-
-    @property
-    def endpoints(self) -> Sequence[Endpoint]:
-        """Every endpoint, whether it takes calls or not."""
-        ...
-
-    @property
-    def discovery(self) -> SourceState:
-        """How learning the endpoints goes."""
-        ...
-
-    @property
-    def schema(self) -> SchemaSet:
-        """The descriptors in force; empty when none are known. The last good ones stay when learning fails."""
-        ...
-
-    @property
-    def schema_source(self) -> SourceState:
-        """How learning the descriptors goes."""
-        ...
-
-    def pick(self, call: Call, now: float) -> Endpoint:
-        """Lease an endpoint to the call and count it as active there. `release` ends the lease.
-
-        Raises:
-            NoHealthyEndpoint: none takes calls.
-        """
-        ...
-
-    def release(self, endpoint: Endpoint, *, failed: bool, latency: float, now: float) -> None:
-        """End a lease.
-
-        Args:
-            endpoint: What `pick` returned.
-            failed: Whether the call failed for a reason of the endpoint.
-            latency: Seconds the call took.
-            now: The monotonic clock in seconds.
-        """
-        ...
-
-    def put_back(self, endpoint: Endpoint) -> None:
-        """End a lease that was not used: nothing is learnt from it."""
-        ...
-
-    def preview(self, call: Call) -> tuple[Endpoint | None, str]:
-        """Return the endpoint the next call would get and how it is chosen, in words. Changes nothing."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamPlan:
     """An upstream as a route uses it."""
 
@@ -184,6 +111,9 @@ class UpstreamPlan:
 
     protocol: UpstreamProtocol = UpstreamProtocol.GRPC
     """What its endpoints speak."""
+
+    guarded: bool = False
+    """Whether it has a circuit breaker or limits: `enter` and `leave` of the cluster have to be called."""
 
     timeout: float | None = None
     """The most seconds a unary call may take. None means no limit of the upstream."""
@@ -217,6 +147,9 @@ class RoutePlan:
     upstreams: tuple[UpstreamPlan, ...] = ()
     """Where calls go. Empty for a route that answers by itself."""
 
+    guarded: bool = False
+    """Whether an upstream has a circuit breaker or limits, so that calls have to ask before they go on to it."""
+
     single: UpstreamPlan | None = None
     """The upstream when there is just one with a weight, which spares the draw."""
 
@@ -225,6 +158,41 @@ class RoutePlan:
 
     max_response_bytes: int
     """The largest message of an upstream."""
+
+    retry: RetryRule = DEFAULT_RETRY
+    """When calls are tried again."""
+
+    hedge: HedgeRule | None = None
+    """When further attempts are sent before the first has ended. Then nothing is tried again besides."""
+
+    timeout: TimeoutRule = NO_TIMEOUT
+    """The time limits that policies set."""
+
+    timeout_policy: str = ""
+    """The name of the policy that sets them, for words."""
+
+    paced: bool = field(init=False, default=False)
+    """Whether attempts have a time of their own: a limit for each, or one after which the next is sent."""
+
+    stream_limit: tuple[float | None, str] = field(init=False, default=(None, "route"))
+    """The limit in seconds for streaming calls, and whose it is: `route` or `policy`."""
+
+    stream_idle: float | None = field(init=False, default=None)
+    """The most seconds a streaming call may go without a message."""
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "paced", self.hedge is not None or self.retry.per_try_timeout is not None)
+        put(self, "stream_limit", self.smallest(self.route.stream_timeout, "route"))
+        idle = (self.route.stream_idle_timeout, self.timeout.stream_idle_timeout)
+        put(self, "stream_idle", min((limit for limit in idle if limit is not None), default=None))
+
+    def smallest(self, seconds: float | None, whose: str) -> tuple[float | None, str]:
+        """Return the smaller one of a limit and the policies', and whose it is."""
+        policy = self.timeout.timeout
+        if policy is not None and (seconds is None or policy < seconds):
+            return policy, "policy"
+        return seconds, whose
 
     @property
     def action(self) -> Forward | DirectResponse | Redirect:

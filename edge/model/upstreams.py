@@ -66,7 +66,7 @@ class ConnectionSettings:
     """Seconds a ping may stay without an answer."""
 
     max_age: float | None = None
-    """The seconds after which a connection is replaced, give or take 10 %. None means never."""
+    """The seconds after which a connection is replaced, give or take 10 %. None means never. grpc.aio cannot do it."""
 
     warm_up: bool = True
     """Whether to connect when an endpoint appears instead of at the first call."""

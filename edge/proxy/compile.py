@@ -46,8 +46,11 @@ def _plan(route: Route, configuration: Configuration, clusters: Mapping[str, Clu
                 weight=weight,
                 protocol=configuration.upstreams[name].protocol,
                 cluster=clusters[name],
+                guarded=clusters[name].admits,
                 timeout=configuration.upstreams[name].timeout,
-                unary_limit=_unary_limit(route.timeout, configuration.upstreams[name].timeout),
+                unary_limit=_unary_limit(
+                    route.timeout, configuration.upstreams[name].timeout, compiled.timeout.timeout
+                ),
             )
             for name, weight in route.action.upstreams
         )
@@ -60,14 +63,21 @@ def _plan(route: Route, configuration: Configuration, clusters: Mapping[str, Clu
         upstreams=upstreams,
         needs_messages=any(configuration.upstreams[each.name].compression in _RECOMPRESSED for each in upstreams),
         uncompressed=any(configuration.upstreams[each.name].compression is Compression.NONE for each in upstreams),
+        guarded=any(upstream.guarded for upstream in upstreams),
         single=weighted[0] if len(weighted) == 1 else None,
         max_request_bytes=_smaller(route.max_request_message_bytes, limits.max_message_bytes),
         max_response_bytes=_smaller(route.max_response_message_bytes, limits.max_message_bytes),
+        retry=compiled.retry,
+        hedge=compiled.hedge,
+        timeout=compiled.timeout,
+        timeout_policy=compiled.timeout_policy,
     )
 
 
-def _unary_limit(route: float | None, upstream: float | None) -> tuple[float | None, str]:
+def _unary_limit(route: float | None, upstream: float | None, policy: float | None) -> tuple[float | None, str]:
     """Return the time limit of unary calls in seconds, and whose it is."""
+    if policy is not None and policy < min(policy + 1 if limit is None else limit for limit in (route, upstream)):
+        return policy, "policy"
     if upstream is not None and (route is None or upstream < route):
         return upstream, "upstream"
     return route, "route"

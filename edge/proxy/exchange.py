@@ -9,6 +9,7 @@ import grpc
 import grpc.aio
 
 from edge.model.call import Call, MetadataPairs, StatusSource
+from edge.model.endpoint import Endpoint
 from edge.model.errors import GatewayError
 from edge.model.peers import Peers
 from edge.model.refusals import deadline, not_grpc
@@ -73,11 +74,19 @@ class Core:
         """
         peer = self.peers.get(call.peer)
         call.peer = peer.address
-        endpoint = self.dispatcher.pick(call, call.started)
+        connection = self.connection_of(call, self.dispatcher.pick(call, call.started))
+        return connection, outgoing(call, peer, self.max_metadata)
+
+    def connection_of(self, call: Call, endpoint: Endpoint) -> Connection:
+        """Return the connection to an endpoint.
+
+        Raises:
+            NoRoute: the upstream does not speak gRPC.
+        """
         channels = channels_of(endpoint.carrier)
         if channels is None:
             raise not_grpc(call)
-        return channels.connection(), outgoing(call, peer, self.max_metadata)
+        return channels.connection()
 
 
 def shrunk(remaining: float) -> float:

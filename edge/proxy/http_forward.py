@@ -10,30 +10,23 @@ from collections.abc import Awaitable, Callable
 
 from edge.model.call import Call
 from edge.model.errors import (
-    GatewayError,
     InvalidRequest,
     MessageTooLarge,
-    NoRoute,
-    UpstreamProtocolError,
     UpstreamUnreachable,
     Violation,
 )
 from edge.model.http import HeaderPairs, HttpExchange, HttpRequest
 from edge.model.snapshot import RoutePlan
-from edge.model.status import Code
 from edge.proxy.exchange import Core
+from edge.proxy.http_attempts import WRONG, answer_of, http_endpoint, unusable, where
 from edge.proxy.http_headers import answer_headers, check_reading, check_target, request_headers
 from edge.proxy.http_limits import HttpLimits
 from edge.proxy.http_relay import relay
-from edge.upstream.http1 import BrokenAnswerError
-from edge.upstream.http_answer import HandshakeRefusedError, HttpAnswer, NoAnswerError, RequestBody
-from edge.upstream.http_dial import ConnectFailedError
+from edge.upstream.http_answer import HandshakeRefusedError, HttpAnswer, RequestBody
 from edge.upstream.http_endpoint import HttpEndpoint
 
 PING_SECONDS = 20.0
 """How often the caller of a WebSocket is asked whether it is there, so that one that vanished frees its endpoint."""
-
-_WRONG = (ConnectFailedError, NoAnswerError, BrokenAnswerError)
 
 
 class HttpForwarder:
@@ -58,9 +51,7 @@ class HttpForwarder:
         call.peer = peer.address
         body = _body(exchange, call, plan)
         endpoint = self._core.dispatcher.pick(call, call.started)
-        carrier = endpoint.carrier
-        if not isinstance(carrier, HttpEndpoint):
-            raise _not_http(call)
+        carrier = http_endpoint(call, endpoint)
         sent = request_headers(call, request, peer, carrier.upstream.authority, self._core.max_metadata)
         async with HttpLimits(call, plan) as limits:
             if request.upgrades:
@@ -69,10 +60,7 @@ class HttpForwarder:
             if body is not None:
                 body = RequestBody(read=_touching(body.read, limits), length=body.length, expect=body.expect)
                 call.request_messages = 1
-            try:
-                answer = await carrier.request(request.verb, request.target, sent, body)
-            except _WRONG as error:
-                raise _unusable(call, error) from None
+            answer = await answer_of(self._core, call, plan, request, sent, body, endpoint)
             try:
                 return await _answer(exchange, call, plan, answer, headers, limits)
             except BaseException:
@@ -105,7 +93,7 @@ async def _answer(
             limits.touch()
             await exchange.write(piece)
             limits.touch()
-    except _WRONG as error:
+    except WRONG as error:
         raise _broken(call, error) from None
     await exchange.finish()
     return status
@@ -134,8 +122,8 @@ async def _web_socket(
         call.response_bytes = len(refusal.body)
         await exchange.respond(refusal.status, _without_length(headers), refusal.body)
         return refusal.status
-    except _WRONG as error:
-        raise _unusable(call, error) from None
+    except WRONG as error:
+        raise unusable(call, error) from None
     limits.answered()
     try:
         socket = await exchange.accept(
@@ -215,41 +203,9 @@ def _too_large(plan: RoutePlan, size: int | None) -> MessageTooLarge:
     )
 
 
-def _unusable(call: Call, error: Exception) -> GatewayError:
-    """Return the refusal when an endpoint gave no answer."""
-    name, cause = _where(call, error)
-    metadata = {"upstream": name}
-    if isinstance(error, ConnectFailedError):
-        return UpstreamUnreachable(f"upstream {name} could not be reached", metadata=metadata, cause=cause)
-    if isinstance(error, NoAnswerError):
-        return UpstreamUnreachable(
-            f"upstream {name} closed the connection without an answer", metadata=metadata, cause=cause
-        )
-    wrong = UpstreamProtocolError(f"upstream {name} did not answer in HTTP/1.1", metadata=metadata, cause=cause)
-    wrong.code = Code.UNAVAILABLE  # type: ignore[misc] # like every endpoint that cannot be used
-    wrong.http_status = 502  # type: ignore[misc] # RFC 9110 section 15.6.3
-    return wrong
-
-
 def _broken(call: Call, error: Exception) -> UpstreamUnreachable:
     """Return the refusal when an answer ended before its end."""
-    name, cause = _where(call, error)
+    name, cause = where(call, error)
     return UpstreamUnreachable(
         f"upstream {name} broke the connection during the answer", metadata={"upstream": name}, cause=cause
-    )
-
-
-def _where(call: Call, error: Exception) -> tuple[str, str]:
-    name = call.upstream.name if call.upstream is not None else ""
-    address = call.endpoint.address if call.endpoint is not None else ""
-    return name, f"{address}: {error}"
-
-
-def _not_http(call: Call) -> NoRoute:
-    """Return the refusal of a plain HTTP call whose route leads to an upstream that speaks gRPC."""
-    route = call.plan.route.name if call.plan is not None else ""
-    name = call.upstream.name if call.upstream is not None else ""
-    return NoRoute(
-        f"{route} leads to {name}, which speaks gRPC and takes no plain HTTP",
-        metadata={"method": call.method, "route": route},
     )

@@ -64,12 +64,12 @@ class HttpLimits:
 
     def answered(self) -> None:
         """Say that the head of the answer is there."""
-        route = self._plan.route
+        plan = self._plan
         if self._call.upstream is not None and self._call.upstream.unary_limit[0] is not None:
             self._timers.pop(0).cancel()
-        self._limit(route.stream_timeout, "route")
-        if route.stream_idle_timeout is not None:
-            self._idle = IdleTimer(self._loop, route.stream_idle_timeout, self._went_idle)
+        self._limit(*plan.stream_limit)
+        if plan.stream_idle is not None:
+            self._idle = IdleTimer(self._loop, plan.stream_idle, self._went_idle)
 
     def touch(self) -> None:
         """Say that something has passed."""

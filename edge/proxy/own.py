@@ -46,6 +46,30 @@ class OwnPipeline:
     def put_back(self, call: Call) -> None:
         """Let it be sent again; nothing is leased."""
 
+    def again(
+        self,
+        call: Call,
+        code: Code,
+        now: float,
+        *,
+        pushback: str | None = None,
+        until: float = -1.0,
+        timed_out: bool = False,
+        unsent: bool = False,
+    ) -> float | None:
+        """Try nothing again."""
+        del call, code, now, pushback, until, timed_out, unsent
+        return None
+
+    def hedge(self, call: Call, now: float) -> Endpoint | None:
+        """Send no further attempts."""
+        del call, now
+        return None
+
+    def drop(self, call: Call, endpoint: Endpoint, now: float, *, failed: bool) -> None:
+        """Nothing is leased."""
+        del call, endpoint, now, failed
+
     def settle(
         self,
         call: Call,

@@ -47,6 +47,11 @@ def refuse(context: Context, error: GatewayError) -> None:
     context.set_trailing_metadata(((DETAILS_KEY, status.to_proto().SerializeToString()),))
 
 
+def never_left(error: grpc.aio.AioRpcError) -> bool:
+    """Whether a call that a connection failed for was certainly not sent."""
+    return _NOT_REACHED.search(error.details() or "") is not None
+
+
 def connection_failure(call: Call, error: grpc.aio.AioRpcError) -> GatewayError | None:
     """Return the refusal for a status that grpc.aio made up because the connection failed, else None.
 

@@ -21,6 +21,7 @@ from edge.model.refusals import deadline, too_large
 from edge.model.snapshot import RoutePlan
 from edge.model.status import Code
 from edge.model.unexpected import unexpected
+from edge.proxy.core_stream import CoreStream
 from edge.proxy.exchange import (
     Core,
     caller_is_gone,
@@ -32,9 +33,8 @@ from edge.proxy.exchange import (
 )
 from edge.proxy.idle import IdleTimer
 from edge.proxy.metadata import valid
-from edge.proxy.quirks import final_status, initial_metadata, receiver, sender, trailing_metadata
+from edge.proxy.quirks import final_status, initial_metadata, receiver, trailing_metadata
 from edge.proxy.respond import Context
-from edge.upstream.channels import WireMetadata
 
 HEADER_HOLD = 0.005
 """Seconds for which headers without metadata of their own are held, in case the status follows at once.
@@ -62,7 +62,7 @@ class StreamExchange:
             if pending is not None:
                 await pending
             forwarding = _Forwarding(core, call, context)
-            await forwarding.run(self._method)
+            await forwarding.run()
         except grpc.aio.AioRpcError as error:
             assert forwarding is not None, "only the upstream's side raises it"
             end_with_failure(core, context, call, error, forwarding.limit)
@@ -100,9 +100,9 @@ class _Forwarding:
         "_plan",
         "_pump",
         "_refusal",
+        "_stream",
         "_task",
         "_timer",
-        "_upstream",
         "limit",
     )
 
@@ -118,9 +118,10 @@ class _Forwarding:
         self._idle: IdleTimer | None = None
         self._task = asyncio.current_task()
         self._timer: asyncio.TimerHandle | None = None
+        self._stream: CoreStream | None = None
         self.limit: tuple[float | None, str] = (None, "caller")
 
-    async def run(self, method: str) -> None:
+    async def run(self) -> None:
         """Forward until the upstream's side ends.
 
         Raises:
@@ -128,26 +129,33 @@ class _Forwarding:
             GatewayError: the gateway ended the call.
         """
         call, core, plan = self._call, self._core, self._plan
-        connection, metadata = core.lease(call)
-        self.limit = time_limit(call, plan.route.stream_timeout, "route", call.started)
-        upstream = connection.stream(method)(timeout=self.limit[0], metadata=WireMetadata(metadata))
-        self._upstream = upstream
+        stream = CoreStream(core, call, lambda: time_limit(call, *plan.stream_limit, call.started))
+        self._stream = stream
+        self.limit = stream.limit
         loop = asyncio.get_running_loop()
-        if plan.route.stream_idle_timeout is not None:
-            self._idle = IdleTimer(loop, plan.route.stream_idle_timeout, self._went_idle)
+        if plan.stream_idle is not None:
+            self._idle = IdleTimer(loop, plan.stream_idle, self._went_idle)
         if self.limit[0] is not None and self.limit[1] != "caller":
             # the upstream's side has this limit too, but a caller that does not read holds up what comes from there
             self._timer = loop.call_later(self.limit[0], self._end, deadline(call, self.limit[1], self.limit[0]))
-        self._pump = loop.create_task(self._requests())
+        self._pump = loop.create_task(self._requests(stream))
         try:
-            await self._responses()
-            status = await final_status(upstream)
+            while True:
+                upstream = stream.upstream
+                headed = await self._responses(stream)
+                status = await final_status(upstream)
+                if status is None or headed or self._refusal is not None or not await stream.again(upstream):
+                    break
+            if not headed and plan.response_changes:
+                await self._context.send_initial_metadata(initial_for(plan, ()))
         except asyncio.CancelledError:
             if self._refusal is None or self._task is None or self._task.uncancel():
                 raise
             raise self._refusal from None
         if self._refusal is not None:
             raise self._refusal
+        if stream.failure is not None:
+            raise stream.failure
         if status is not None:
             raise status
         trailing = await trailing_metadata(upstream)
@@ -167,21 +175,25 @@ class _Forwarding:
         self._task = None
         pump, self._pump = self._pump, None
         if pump is not None:
-            self._upstream.cancel()
             pump.cancel()
+        if self._stream is not None:
+            self._stream.close()
 
-    async def _responses(self) -> None:
-        upstream, context, call, plan = self._upstream, self._context, self._call, self._plan
+    async def _responses(self, stream: CoreStream) -> bool:
+        """Pass on what the attempt under way answers; return whether that was more than a status."""
+        upstream, context, call, plan = stream.upstream, self._context, self._call, self._plan
         limit = plan.max_response_bytes
         keep_plain = self._core.keep_plain
         idle = self._idle
         receive = receiver(upstream)
         initial = await initial_metadata(upstream)
-        if initial or plan.response_changes:
+        headed = bool(initial)
+        if headed:
+            stream.answered()
             await context.send_initial_metadata(initial_for(plan, initial))
             message = await receive()
         else:
-            message = await self._first(receive)
+            message, headed = await self._first(stream, receive)
         while message is not grpc.aio.EOF:
             size = len(message)
             if size > limit:
@@ -196,32 +208,45 @@ class _Forwarding:
             call.response_messages += 1
             call.response_bytes += size
             message = await receive()
+        return headed
 
-    async def _first(self, receive: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Read the first message; when neither it nor the status follows the headers at once, send the headers."""
+    async def _first(self, stream: CoreStream, receive: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, bool]:
+        """Read the first message; when neither it nor the status follows the headers at once, send the headers.
+
+        Returns:
+            The message, and whether the answer has begun.
+        """
+        changes = self._plan.response_changes
+        headed = False
         reading = asyncio.get_running_loop().create_task(receive())
         try:
             done, _ = await asyncio.wait((reading,), timeout=HEADER_HOLD)
             if not done:
-                await self._context.send_initial_metadata(())
-            return await reading
+                headed = True
+                stream.answered()
+                await self._context.send_initial_metadata(initial_for(self._plan, ()) if changes else ())
+            message = await reading
+            if message is not grpc.aio.EOF and not headed:
+                headed = True
+                stream.answered()
+                if changes:
+                    await self._context.send_initial_metadata(initial_for(self._plan, ()))
+            return message, headed
         except asyncio.CancelledError:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
             raise
 
-    async def _requests(self) -> None:
+    async def _requests(self, stream: CoreStream) -> None:
         """Pump messages to the upstream until the caller's half-close."""
-        upstream, context, call = self._upstream, self._context, self._call
+        context, call = self._context, self._call
         limit = self._plan.max_request_bytes
         idle = self._idle
-        send = sender(upstream)
         try:
-            await upstream.wait_for_connection()
             while True:
                 message = await context.read()
                 if message is grpc.aio.EOF:
-                    await upstream.done_writing()
+                    await stream.half_close()
                     return
                 size = len(message)
                 if size > limit:
@@ -229,7 +254,7 @@ class _Forwarding:
                     return
                 if idle is not None:
                     idle.touch()
-                await send(message)
+                await stream.send(message)
                 call.request_messages += 1
                 call.request_bytes += size
         except (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
@@ -246,5 +271,6 @@ class _Forwarding:
         """End the call with a refusal from outside of `run`, which may be waiting for the caller to read."""
         if self._refusal is None and self._task is not None:
             self._refusal = refusal
-            self._upstream.cancel()
+            if self._stream is not None:
+                self._stream.cancel()
             self._task.cancel()

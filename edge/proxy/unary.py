@@ -16,6 +16,7 @@ from edge.model.errors import DirectReply, GatewayError
 from edge.model.refusals import no_message, too_large
 from edge.model.status import Code
 from edge.model.unexpected import unexpected
+from edge.proxy.core_attempts import unary_again, unary_paced
 from edge.proxy.exchange import (
     Core,
     caller_is_gone,
@@ -57,9 +58,16 @@ class UnaryExchange:
             connection, metadata = core.lease(call)
             assert call.upstream is not None, "lease sets it or raises"
             limit = time_limit(call, *call.upstream.unary_limit, call.started)
-            response, initial, trailing = await connection.unary(self._method)(
-                request, seconds=limit[0], metadata=metadata
-            )
+            try:
+                if plan.paced:
+                    answer = await unary_paced(core, call, connection, request, metadata, limit)
+                else:
+                    answer = await connection.unary(self._method)(request, seconds=limit[0], metadata=metadata)
+            except grpc.aio.AioRpcError as error:
+                if plan.paced:
+                    raise
+                answer = await unary_again(core, call, request, metadata, limit, error)
+            response, initial, trailing = answer
             if response is None:
                 raise no_message(call)
             size = len(response)

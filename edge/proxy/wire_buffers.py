@@ -126,11 +126,16 @@ _EACH = 64
 
 
 class Kept:
-    """The messages that were sent before the answer began, as long as they are not many."""
+    """The messages that were sent before the answer began, as long as they are not many.
 
-    __slots__ = ("_messages", "_size")
+    Args:
+        limit: The most bytes that are kept.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_limit", "_messages", "_size")
+
+    def __init__(self, limit: int = REPLAY_BYTES) -> None:
+        self._limit = limit
         self._messages: list[bytes] | None = []
         self._size = 0
 
@@ -143,7 +148,7 @@ class Kept:
         """Keep a message that is sent."""
         if self._messages is not None:
             self._size += len(message) + _EACH
-            if self._size > REPLAY_BYTES:
+            if self._size > self._limit:
                 self._messages = None
             else:
                 self._messages.append(message)

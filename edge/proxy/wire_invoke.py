@@ -14,7 +14,9 @@ from edge.model.call import Call
 from edge.model.errors import GatewayError
 from edge.model.invoke import Reply, UpstreamError
 from edge.model.refusals import late, no_message, too_large
-from edge.proxy.wire_call import OutgoingCall
+from edge.model.resilience import PUSHBACK
+from edge.model.status import Code
+from edge.proxy.wire_hedge import HedgedCall
 from edge.proxy.wire_messages import MessageReader, decompressed, send_message
 from edge.proxy.wire_metadata import Translator
 from edge.proxy.wire_stream import WireStream
@@ -67,7 +69,7 @@ class WireInvoker:
         return WireStream(self._translator, call)
 
 
-class UnaryCall(OutgoingCall):
+class UnaryCall(HedgedCall):
     """One message up and one down.
 
     Args:
@@ -91,6 +93,10 @@ class UnaryCall(OutgoingCall):
         assert upstream is not None, "pick sets it or raises"
         return upstream.unary_limit
 
+    def replayable(self) -> bool:
+        """Whether the request is small enough to be sent again."""
+        return len(self._request) <= self.plan.retry.buffer_bytes
+
     def begin(self, conn: ClientConnection) -> None:
         """Send the request."""
         leg = UnaryLeg(conn, conn.next_id(), self)
@@ -99,6 +105,9 @@ class UnaryCall(OutgoingCall):
 
     def answered(self, leg: UnaryLeg, trailers: AnswerHead) -> None:
         """The answer is whole."""
+        code = trailers.code
+        if code > 0 and leg.head is None and self.retried(Code(code), trailers.header(PUSHBACK)):
+            return
         self._answer = leg
         self._trailers = trailers
         self.let_go()
@@ -114,9 +123,12 @@ class UnaryCall(OutgoingCall):
         if not self.future.done():
             self.future.set_result(None)
 
-    def expire(self, now: float) -> None:  # noqa: ARG002 - one limit, so that it is the one
-        """The limit has passed."""
-        self.fail(late(self.call, self.limit))
+    def expire(self, now: float) -> None:
+        """The limit has passed, or the alarm is due."""
+        if 0.0 <= self.limit_end <= now:
+            self.fail(late(self.call, self.limit))
+        elif not self.alarmed(now):
+            self.arm()
 
     def reply(self) -> Reply:
         """Return the answer, once the call is over.
@@ -181,12 +193,15 @@ class UnaryLeg(ClientStream):
         """The answer begins."""
         owner = self.owner
         error = owner.not_grpc_answer(head, end)
+        if not owner.prefer(self):
+            return
         if error is not None:
-            owner.fail(error)
+            owner.lost(error)
         elif end:
             owner.answered(self, head)
         else:
             self.head = head
+            owner.begun()
 
     def on_data(self, data: bytes, size: int, end: bool) -> None:
         """A part of the answer has come."""
@@ -234,5 +249,5 @@ class UnaryLeg(ClientStream):
     def on_reset(self, code: int, unprocessed: bool, words: str) -> None:
         """The endpoint will not answer."""
         owner = self.owner
-        if owner.leg is self:
+        if owner.prefer(self):
             owner.failed(code, words, unprocessed=unprocessed, replayable=self.head is None)

@@ -14,6 +14,7 @@ from random import getrandbits
 from typing import Final
 
 from edge.model.call import Call, MetadataPairs
+from edge.model.resilience import PREVIOUS_ATTEMPTS, attempts_before
 from edge.model.snapshot import RoutePlan
 from edge.proxy.exchange import initial_for
 from edge.proxy.metadata import outgoing, valid
@@ -140,7 +141,13 @@ class Translator:
             block += encoder.encode_kept(CONSTANT)
         if encoding:
             block += literal("grpc-encoding", encoding)
-        block += encoder.encode_kept(sent.fields) if sent.kept else encoder.encode(sent.fields)
+        retries = call.retries
+        if retries is not None and retries.count + retries.hedges:
+            # rare, and another one each time
+            block += encoder.encode(tuple(field for field in sent.fields if field[0] != PREVIOUS_ATTEMPTS))
+            block += literal(PREVIOUS_ATTEMPTS, attempts_before(sent.fields, retries.count + retries.hedges))
+        else:
+            block += encoder.encode_kept(sent.fields) if sent.kept else encoder.encode(sent.fields)
         return block + literal("x-request-id", call.request_id)
 
     # === answers ===

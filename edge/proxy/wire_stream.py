@@ -13,9 +13,10 @@ from edge.model.call import Call, MetadataPairs
 from edge.model.errors import GatewayError
 from edge.model.invoke import UpstreamError
 from edge.model.refusals import deadline, late, too_large
+from edge.model.resilience import PUSHBACK
 from edge.model.status import Code, Status
+from edge.proxy.wire_attempts import RepeatedCall
 from edge.proxy.wire_buffers import Bell, Inbox, Kept
-from edge.proxy.wire_call import OutgoingCall
 from edge.proxy.wire_messages import send_message
 from edge.proxy.wire_metadata import Translator
 from edge.wire import wrong
@@ -23,7 +24,7 @@ from edge.wire.client import ClientConnection, ClientStream
 from edge.wire.heads import AnswerHead
 
 
-class WireStream(OutgoingCall):
+class WireStream(RepeatedCall):
     """One streaming call; an `UpstreamStream`.
 
     Args:
@@ -47,10 +48,10 @@ class WireStream(OutgoingCall):
         self._inbox = Inbox(call, self.plan.max_response_bytes)
         self._came = Bell()
         # up
-        self._kept = Kept()
+        self._kept = Kept(self.plan.retry.buffer_bytes)
         self._half_closed = False
         self._left = Bell()
-        idle = self.plan.route.stream_idle_timeout
+        idle = self.plan.stream_idle
         self._idle = -1.0 if idle is None else idle
         self._touched = self.env.now()
         try:
@@ -174,18 +175,14 @@ class WireStream(OutgoingCall):
 
     def own_limit(self) -> tuple[float | None, str]:
         """Return the limit of the route."""
-        return self.plan.route.stream_timeout, "route"
+        return self.plan.stream_limit
 
-    def arm(self) -> None:
-        """Let the wheel tell when the next limit has passed."""
-        end = self.limit_end
+    def due(self) -> float:
+        """Return when there is something to do next, by the monotonic clock, or -1."""
+        end = super().due()
         if self._idle >= 0.0 and (end < 0.0 or self._touched + self._idle < end):
             end = self._touched + self._idle
-        wheel = self.env.wheel
-        if self.slot >= 0:
-            wheel.remove(self)
-        if end >= 0.0:
-            wheel.add(self, end)
+        return end
 
     def expire(self, now: float) -> None:
         """A limit has passed, unless something has come meanwhile."""
@@ -198,6 +195,8 @@ class WireStream(OutgoingCall):
             self.fail(late(self.call, self.limit))
         elif self._idle >= 0.0 and now - self._touched >= self._idle:
             self.end(deadline(self.call, "stream idle", self._idle))
+            return
+        elif self.alarmed(now):
             return
         self.arm()
 
@@ -212,6 +211,10 @@ class WireStream(OutgoingCall):
             leg.send_data(b"", True)
         self._left.ring()
 
+    def replayable(self) -> bool:
+        """Whether everything that was sent is kept."""
+        return self._kept.all
+
     def request_sent(self, leg: StreamLeg) -> None:
         """Bytes of the request that waited have gone."""
         if leg.queued <= leg.conn.rules.stream_window:
@@ -221,10 +224,12 @@ class WireStream(OutgoingCall):
         """The answer begins, or is nothing but a status."""
         error = self.not_grpc_answer(head, end)
         if error is not None:
-            self.fail(error)
+            self.lost(error)
         elif end:
-            self.answer_end(head)
+            if head.code <= 0 or not self.retried(Code(head.code), head.header(PUSHBACK)):
+                self.answer_end(head)
         else:
+            self.answering = True
             self._kept.drop()
             self._head = head
             self._inbox.encoding = head.header("grpc-encoding") or ""

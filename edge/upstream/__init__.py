@@ -5,6 +5,10 @@ grpc_endpoint the kept connections of one endpoint to the wire engine; with it g
 channels      the kept grpc.aio channels and multicallables of one endpoint
 unary_call    a unary call without a task of its own
 cluster       the endpoints of one upstream: discovery in, balancer out, leases
+health        checks endpoints: health_state (when, and what follows) and health_services (what a server says of its
+              services) are pure; health_grpc asks by health_calls, over health_wire or health_aio; health_probe is HTTP
+              and TCP
+narrowing     which endpoints get the calls of which method, where not all do
 reflection    asks an endpoint for its descriptors
 schemas       keeps the descriptors of an upstream current
 schema_survey asks many endpoints and remembers who answered what

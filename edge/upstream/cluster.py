@@ -3,45 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from edge.balancing import Selection
-from edge.discovery import Found, source_for
+from edge.discovery import Found, Sources
 from edge.model.call import Call
 from edge.model.endpoint import Endpoint, EndpointAddress, EndpointState, Judge
-from edge.model.errors import NoHealthyEndpoint
 from edge.model.schema import EMPTY_SCHEMA, SchemaSet
 from edge.model.settings import Limits
 from edge.model.snapshot import SourceState
-from edge.model.upstreams import Upstream, UpstreamProtocol
+from edge.model.upstreams import Upstream
 from edge.tasks import Tasks
-from edge.upstream.channels import Channels, credentials
-from edge.upstream.grpc_endpoint import GrpcEndpoint
-from edge.upstream.http_dial import tls_context
-from edge.upstream.http_endpoint import HttpEndpoint
+from edge.upstream.guard import Guard
+from edge.upstream.health import HealthChecks
+from edge.upstream.member import Member, carriers
+from edge.upstream.narrowing import Narrowing
+from edge.upstream.nobody import nobody
 from edge.upstream.schemas import SchemaKeeper
 from edge.wire.sending import Turn
 
-_Carrier = Channels | GrpcEndpoint | HttpEndpoint
-
 _GONE = "no longer part of the upstream"
-
-
-class _Member:
-    """An endpoint with the tasks that watch it."""
-
-    __slots__ = ("carrier", "endpoint", "tasks")
-
-    def __init__(self, found: EndpointAddress, carrier: _Carrier) -> None:
-        self.carrier = carrier
-        self.endpoint = Endpoint(found, carrier)
-        self.endpoint.update(found)
-        self.tasks = Tasks()
-
-    async def close(self) -> None:
-        await self.tasks.close()
-        await self.carrier.close()
+_DRAINED = "an operator lets it finish its calls (DrainEndpoint)"
 
 
 class UpstreamCluster:
@@ -53,6 +36,8 @@ class UpstreamCluster:
         schema: The descriptors of a schema resource, or None to learn them by reflection if the upstream says so.
         borrowed: Returns the descriptors another upstream has learnt, when a schema resource says to take those.
         turn: Who writes for the wire engine. None means that grpc.aio reaches gRPC endpoints.
+        sources: Makes the source of the endpoints. None means one that shares nothing with others.
+        drained: The addresses an operator drains. They outlive the cluster when its upstream changes.
         changed: Called after each change of an endpoint's state, of discovery or of the descriptors.
     """
 
@@ -65,22 +50,29 @@ class UpstreamCluster:
         schema: SchemaSet | None = None,
         borrowed: Callable[[], tuple[SchemaSet, SourceState]] | None = None,
         turn: Turn | None = None,
+        sources: Sources | None = None,
+        drained: set[str] | None = None,
     ) -> None:
         self.name = upstream.name
         self.upstream = upstream
         # read here, where a failure refuses the configuration, and not when it is put in force
-        self._carrier = _carriers(upstream, limits, turn)
+        self._carrier = carriers(upstream, limits, turn)
         self.given_schema = schema
         self.borrowed_schema = borrowed
         self._changed = changed
         self._tasks = Tasks()
-        self._members: dict[str, _Member] = {}
-        self._leaving: dict[Endpoint, _Member] = {}
+        self._members: dict[str, Member] = {}
+        self._leaving: dict[Endpoint, Member] = {}
         self._endpoints: tuple[Endpoint, ...] = ()
         self._selection = Selection(upstream.balancer, upstream.load_balancing)
+        self._narrowing = Narrowing(upstream.balancer, upstream.load_balancing)
+        self._guard = Guard(upstream, self._state_changed)
+        self._health = HealthChecks(upstream, lambda: self.schema.services, self._state_changed)
         self._active: dict[Endpoint, int] = {}
         self._closing = False
-        self._source = source_for(upstream.discovery)
+        self._source = (sources or Sources()).source_for(self.name, upstream.discovery)
+        self._found: tuple[EndpointAddress, ...] | None = None
+        self._drained = set() if drained is None else drained
         self._keeper: SchemaKeeper | None = None
 
     @property
@@ -109,17 +101,28 @@ class UpstreamCluster:
             return replace(self.borrowed_schema()[1], versions=())  # those are the endpoints of the lender
         return self._keeper.state if self._keeper is not None else SourceState()
 
-    def start(self) -> None:
-        """Begin to follow discovery, connect and learn the descriptors."""
+    @property
+    def found(self) -> Found:
+        """What discovery has found."""
+        return self._source.found.value
+
+    def start(self, known: Found | None = None) -> None:
+        """Begin to follow discovery, connect and learn the descriptors.
+
+        Args:
+            known: What the same discovery has found before, to serve calls with until it has asked anew.
+        """
         if self.given_schema is None and self.borrowed_schema is None and self.upstream.reflection:
             self._keeper = SchemaKeeper(
                 self.name,
                 interval=self.upstream.reflection_interval,
                 endpoints=self._reached,
-                changed=self._changed,
+                changed=self._learnt,
             )
             self._tasks.spawn(self._keeper.run(), name=f"reflection of {self.name}")
         self._source.start()
+        if known is not None and self.found.state.success_time is None:
+            self._source.found.set(known)
         self._source.found.listen(self._update)
         self._update(self._source.found.value)
 
@@ -127,8 +130,11 @@ class UpstreamCluster:
         """Take no more calls, let those under way finish, then close every connection."""
         self._closing = True
         self._selection.update(())
+        self._narrowing.update(())
         await self._source.close()
         await self._tasks.close()
+        self._guard.close()
+        await self._health.close()
         for member in tuple(self._members.values()):
             await self._leave(member)
 
@@ -136,6 +142,8 @@ class UpstreamCluster:
         """Close every connection now, whatever is under way."""
         await self._source.close()
         await self._tasks.close()
+        self._guard.close()
+        await self._health.close()
         for member in (*self._members.values(), *self._leaving.values()):
             await member.close()
         self._members.clear()
@@ -157,19 +165,45 @@ class UpstreamCluster:
         Raises:
             NoHealthyEndpoint: none takes calls.
         """
-        endpoint = self._selection.pick(call, now)
+        selection = self._selection
+        if self._narrowing.active and (narrow := self._narrowing.find(call.method)) is not None:
+            selection = narrow.selection
+        endpoint = selection.pick(call, now)
         if endpoint is None:
-            raise self._nobody()
+            most = self.upstream.concurrency.max_calls_per_endpoint
+            raise nobody(self, call.method, self._narrowing.find(call.method), most=most)
         endpoint.active += 1
         return endpoint
 
-    def release(self, endpoint: Endpoint, *, failed: bool, latency: float, now: float) -> None:
+    @property
+    def admits(self) -> bool:
+        """Whether `enter` and `leave` have to be called."""
+        return self._guard.admits
+
+    @property
+    def breaker(self) -> tuple[str, str] | None:
+        """The state of the circuit breaker and why it is not closed."""
+        known = self._guard.breaker
+        return None if known is None else (known[0].value, known[1])
+
+    def enter(self, call: Call) -> Awaitable[None] | None:
+        """Let a call go on to the upstream; see `Guard.enter`."""
+        return self._guard.enter(call)
+
+    def leave(self, call: Call, failed: bool | None, now: float) -> None:
+        """Let go of a call that is over; see `Guard.leave`."""
+        self._guard.leave(call, failed, now)
+
+    def release(
+        self, endpoint: Endpoint, *, failed: bool | None, latency: float, now: float, began: float | None = None
+    ) -> None:
         """End a lease."""
         endpoint.active -= 1
         endpoint.total += 1
         if failed:
             endpoint.failed += 1
-        self._selection.settle(endpoint, failed=failed, latency=latency, now=now)
+        self._guard.settle(endpoint, failed=failed, latency=latency, now=now, began=began)
+        self._selection.settle(endpoint, failed=bool(failed), latency=latency, now=now)
         if self._leaving and not endpoint.active and (member := self._leaving.pop(endpoint, None)) is not None:
             Tasks.detached(member.close(), name=f"close endpoint {endpoint.address}")
 
@@ -181,22 +215,21 @@ class UpstreamCluster:
 
     def preview(self, call: Call) -> tuple[Endpoint | None, str]:
         """Return the endpoint the next call would get and how it is chosen."""
+        narrow = self._narrowing.find(call.method)
+        if narrow is not None:
+            selection = narrow.selection
+            return selection.preview(call, time.monotonic()), f"{selection.words}; {narrow.refusal or narrow.words}"
         return self._selection.preview(call, time.monotonic()), self._selection.words
-
-    def _nobody(self) -> NoHealthyEndpoint:
-        count = len(self._endpoints)
-        what = f"none of its {count} endpoints takes calls" if count else "it has no endpoints"
-        return NoHealthyEndpoint(
-            f"upstream {self.name} is not available: {what}",
-            metadata={"upstream": self.name},
-            cause="; ".join(f"{endpoint.address} {endpoint.reason}" for endpoint in self._endpoints),
-        )
 
     def _reached(self) -> Sequence[Endpoint]:
         return [endpoint for endpoint in self._endpoints if endpoint.state is EndpointState.ACTIVE]
 
     def _update(self, found: Found) -> None:
         """Make the members those that were found; the others finish their calls and go."""
+        if found.addresses == self._found:
+            self._changed()  # how discovery goes is told, too
+            return
+        self._found = found.addresses
         wanted = {address.address: address for address in found.addresses}
         for gone in [name for name in self._members if name not in wanted]:
             member = self._members.pop(gone)
@@ -206,15 +239,47 @@ class UpstreamCluster:
             if (present := self._members.get(name)) is not None:
                 present.endpoint.update(address)
                 continue
-            member = _Member(address, self._carrier(name))
+            member = Member(address, self._carrier(name))
             self._members[name] = member
+            if name in self._drained:
+                member.endpoint.judge(Judge.OPERATOR, EndpointState.DRAINING, _DRAINED)
             member.carrier.watch(
                 member.endpoint, self._state_changed, member.tasks, connect=self.upstream.connection.warm_up
             )
-        self._endpoints = tuple(self._members[name].endpoint for name in wanted)
+        if found.state.success_time is not None:
+            self._drained.intersection_update(wanted)
+        self._set_endpoints(tuple(self._members[name].endpoint for name in wanted))
+
+    def _set_endpoints(self, endpoints: tuple[Endpoint, ...]) -> None:
+        self._endpoints = endpoints
+        self._guard.members(endpoints)
+        self._health.members(endpoints)
         self._state_changed()
 
-    async def _leave(self, member: _Member) -> None:
+    def find(self, address: str) -> Endpoint | None:
+        """Return the member with this address."""
+        member = self._members.get(address)
+        return None if member is None else member.endpoint
+
+    def drain(self, address: str) -> None:
+        """Let a member finish its calls and get no new ones, for as long as its address is one of this upstream."""
+        if (member := self._members.get(address)) is not None:
+            self._drained.add(address)
+            if member.endpoint.judge(Judge.OPERATOR, EndpointState.DRAINING, _DRAINED):
+                self._state_changed()
+
+    def drop(self, address: str) -> None:
+        """End a member at once, with its calls. Whoever found it does not find it any more."""
+        member = self._members.pop(address, None)
+        if member is None:
+            return
+        self._drained.discard(address)
+        member.endpoint.judge(Judge.SOURCE, EndpointState.DRAINING, _GONE)
+        self._found = None
+        self._set_endpoints(tuple(one for one in self._endpoints if one is not member.endpoint))
+        Tasks.detached(member.close(), name=f"drop endpoint {address}")
+
+    async def _leave(self, member: Member) -> None:
         if self._members.get(member.endpoint.address) is member:
             del self._members[member.endpoint.address]
         member.endpoint.judge(Judge.SOURCE, EndpointState.DRAINING, _GONE)
@@ -223,11 +288,21 @@ class UpstreamCluster:
         else:
             await member.close()
 
+    def _learnt(self) -> None:
+        """Other descriptors are in force, or some endpoint has others."""
+        if self._keeper is not None:
+            self._narrowing.learn(self._keeper.offered)
+            self._narrowing.update(self._endpoints)
+        self._health.learnt()
+        self._changed()
+
     def _state_changed(self) -> None:
         """Rebuild the balancer for the endpoints that take calls, and tell whoever follows."""
         if self._closing:
             return
+        self._health.noticed()
         self._selection.update(self._endpoints)
+        self._narrowing.update(self._endpoints)
         reached = {member.endpoint: member.carrier.made for member in self._members.values()}
         reached = {endpoint: reached[endpoint] for endpoint in self._reached()}
         if self._keeper is not None and reached != self._active:
@@ -235,15 +310,3 @@ class UpstreamCluster:
             self._keeper.wake(one for one, made in reached.items() if self._active.get(one) != made)
         self._active = reached
         self._changed()
-
-
-def _carriers(upstream: Upstream, limits: Limits, turn: Turn | None) -> Callable[[str], _Carrier]:
-    """Return what makes the carrier of an address, by what the endpoints speak and which engine there is."""
-    if upstream.protocol is UpstreamProtocol.HTTP:
-        context = tls_context(upstream)
-        return lambda address: HttpEndpoint(upstream, address, context)
-    tls = credentials(upstream)
-    if turn is None:
-        return lambda address: Channels(upstream, address, limits, tls)
-    context = tls_context(upstream, ("h2",))
-    return lambda address: GrpcEndpoint(upstream, address, limits, context, turn, credentials=tls)

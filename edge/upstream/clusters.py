@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+from edge.discovery import Sources
 from edge.model.config import Configuration
 from edge.model.schema import Method, SchemaSet
 from edge.model.settings import Limits
@@ -24,12 +26,15 @@ class Clusters:
     Args:
         limits: The limits of the gateway.
         turn: Who writes for the wire engine. None means that grpc.aio reaches gRPC endpoints.
+        sources: Makes the sources of endpoints. None means some of its own.
     """
 
-    def __init__(self, limits: Limits, turn: Turn | None = None) -> None:
+    def __init__(self, limits: Limits, turn: Turn | None = None, sources: Sources | None = None) -> None:
         self.changes: Watch[int] = Watch(0)
         self._limits = limits
         self._turn = turn
+        self._sources = Sources() if sources is None else sources
+        self._drained: dict[str, set[str]] = {}
         self._current: dict[str, UpstreamCluster] = {}
         self._retired: set[UpstreamCluster] = set()
         self._methods: dict[str, Method] = {}
@@ -74,6 +79,8 @@ class Clusters:
             borrowed=borrowed,
             changed=self._changed,
             turn=self._turn,
+            sources=self._sources,
+            drained=self._drained.setdefault(upstream.name, set()),
         )
 
     def _schema_sets(self, configuration: Configuration) -> dict[str, SchemaSet]:
@@ -99,9 +106,12 @@ class Clusters:
             if schema.reflection_upstream
         }
         kept = frozenset(clusters.values())
+        self._sources.keep(configuration.upstreams)
+        self._drained = {name: drained for name, drained in self._drained.items() if name in clusters}
         for cluster in clusters.values():
-            if before.get(cluster.name) is not cluster:
-                cluster.start()
+            if (former := before.get(cluster.name)) is not cluster:
+                same = former is not None and former.upstream.discovery == cluster.upstream.discovery
+                cluster.start(former.found if former is not None and same else None)
         for cluster in before.values():
             if cluster not in kept:
                 self._retired.add(cluster)
@@ -115,6 +125,19 @@ class Clusters:
         await asyncio.gather(*(cluster.abort() for cluster in clusters))
         self._current = {}
         self._retired = set()
+
+    async def discovered(self, within: float) -> None:
+        """Return when discovery of every upstream in force has found something or failed, or the time is over.
+
+        Args:
+            within: The most seconds to wait.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within), contextlib.aclosing(self.changes.follow()) as changes:
+                async for _ in changes:
+                    states = [cluster.discovery for cluster in self._current.values()]
+                    if all(state.success_time is not None or state.failures for state in states):
+                        return
 
     def method(self, path: str) -> Method | None:
         """Return what is known of a method, or None when nothing is or upstreams disagree on its shape."""

@@ -71,6 +71,8 @@ class GrpcEndpoint(Carrier):
         self.early = 0
         """The streams a new connection may carry before the endpoint's SETTINGS have come. Nothing is sent early to one
         that was not reached before or could not be reached the last time: it may not speak HTTP/2 at all."""
+        self.on_left: Callable[[], None] | None = None
+        """Called when a connection takes no more calls, for who has streams on it that would keep it from ending."""
         self._dialler = Dialler(upstream, address, Rules(limits), tls, turn)
         self._lines = [Line(self._dialler, self) for _ in range(upstream.connection.connections_per_endpoint)]
         self._extras: list[Line] = []
@@ -188,6 +190,8 @@ class GrpcEndpoint(Carrier):
     def left(self) -> None:
         """A connection takes no more calls."""
         self._arrange()
+        if self.on_left is not None:
+            self.on_left()
 
     def failed(self, line: Line, error: Exception) -> None:
         """An attempt did not work: take the endpoint out of the choice if nothing else leads to it."""

@@ -151,8 +151,20 @@ class Line(Owner):
                 await asyncio.sleep(pause)
                 continue
             backoff = FIRST_BACKOFF
-            await self._left.wait()
+            await self._age()
             await asyncio.sleep(max(began + FIRST_BACKOFF - time.monotonic(), 0.0))
+
+    async def _age(self) -> None:
+        """Wait until the connection takes no more calls, which it does not once it is too old."""
+        age = self._dialler.settings.max_age
+        try:
+            # not all connections of all gateways in the same moment
+            async with asyncio.timeout(None if age is None else age * random.uniform(0.9, 1.1)):
+                await self._left.wait()
+        except TimeoutError:
+            if (conn := self.conn) is not None:
+                conn.retire()
+            await self._left.wait()
 
     async def run_once(self) -> None:
         """Make the connection once and close it when it has been idle for long."""

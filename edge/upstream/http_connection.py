@@ -35,6 +35,7 @@ class HttpConnection(asyncio.Protocol):
         "_transport",
         "_waiter",
         "ended",
+        "ends_at",
         "idle_until",
     )
 
@@ -42,6 +43,8 @@ class HttpConnection(asyncio.Protocol):
         self.ended = False
         """Whether the endpoint has ended what it says in order; a reset or our own `abort` is no such end."""
         self.idle_until = 0.0
+        self.ends_at = float("inf")
+        """When it may no longer be kept for another request, by the monotonic clock."""
         """When it is closed unless it is used, by the monotonic clock."""
         self._on_lost = lost
         self._transport: asyncio.Transport | None = None
@@ -102,7 +105,7 @@ class HttpConnection(asyncio.Protocol):
 
     def keep(self, seconds: float) -> None:
         """Let it be idle for so long."""
-        self.idle_until = time.monotonic() + seconds
+        self.idle_until = min(time.monotonic() + seconds, self.ends_at)
 
     async def read(self) -> bytes:
         """Return what has come, waiting for it, or nothing at the end."""

@@ -241,7 +241,12 @@ class HttpEndpoint:
         return connection
 
     def _new(self) -> HttpConnection:
-        return HttpConnection(self._lost)
+        made = HttpConnection(self._lost)
+        age = self.upstream.connection.max_age
+        if age is not None:
+            # not all connections of all gateways in the same moment
+            made.ends_at = time.monotonic() + age * random.uniform(0.9, 1.1)
+        return made
 
     def _lost(self, connection: HttpConnection) -> None:
         if self._open is not None:

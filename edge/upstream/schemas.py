@@ -19,7 +19,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from edge.model.endpoint import Endpoint
@@ -66,6 +66,11 @@ class SchemaKeeper:
         self._stirred = asyncio.Event()
         self.schema: SchemaSet = EMPTY_SCHEMA
         self.state = SourceState(error="not asked yet")
+
+    @property
+    def offered(self) -> Mapping[Endpoint, SchemaSet | None]:
+        """The descriptors of each endpoint that was asked since it was reached; None where there are none to be had."""
+        return {one: record.schema for one, record in self._survey.records.items() if record.heard}
 
     def wake(self, reached: Iterable[Endpoint] = ()) -> None:
         """Look soon at what has changed: endpoints came or went.

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from edge.model.refusals import broken, metadata_too_large, too_large
+from edge.model.resilience import PUSHBACK
 from edge.model.status import Code, Status
 from edge.wire import wrong
-from edge.wire.caller import CallState
+from edge.wire.attempts import AttemptedCall
 from edge.wire.client import ClientConnection, ClientStream
-from edge.wire.environment import Environment
 from edge.wire.frames import CANCEL, NO_ERROR, REFUSED_STREAM, error_name
-from edge.wire.heads import AnswerHead, RequestHead
+from edge.wire.heads import AnswerHead
 from edge.wire.meter import Meter
-from edge.wire.server import ServerConnection
 from edge.wire.translate import OK_HEAD, answer_fields, reset_code, status_fields
 
 MAX_ATTEMPTS: Final = 4
@@ -60,26 +59,13 @@ class EndpointStream(ClientStream):
         self.caller.request_sent(size)
 
 
-class AnsweredCall(CallState):
+class AnsweredCall(AttemptedCall):
     """What a call does with the answer of its endpoint."""
 
-    kept_size: int = 0
-    kept_end: bool = False
-    repeats: int = 0
-    """How often the request was sent again; the core is not asked for ever either, which no `pick` counts."""
-    replayed: int = 0
-    """Bytes that are sent a second time and have not gone yet."""
     coding: str = ""
     """What the messages of the answer are compressed with."""
-    handed: str = ""
-    """By what name the call was handed to the core."""
     request_meter: Meter | None = None
     answer_meter: Meter | None = None
-
-    def __init__(self, conn: ServerConnection, number: int, environment: Environment, head: RequestHead) -> None:
-        super().__init__(conn, number, environment, head)
-        self.kept: list[bytes] | None = []
-        """What may have to be sent (again); None when it was too much or the answer has begun."""
 
     def request_sent(self, size: int) -> None:
         """Bytes of the request that waited have gone."""
@@ -89,20 +75,17 @@ class AnsweredCall(CallState):
 
     def answer_head(self, leg: EndpointStream, head: AnswerHead, end: bool) -> None:
         """The answer begins, or with `end` is nothing but a status."""
-        if self.leg is not leg:
+        if self.leg is not leg and not self.prefer(leg):
             return
         # a status of gRPC's own wins over that of HTTP (gRPC doc/http-grpc-status-mapping.md)
         if head.code < 0 and (head.status != 200 or not wrong.is_grpc(head.content_type)):
             error = wrong.not_grpc(self.call, head)
-            self.fail(error, blamed=error.code is Code.UNAVAILABLE)
+            self.lost(error, blamed=error.code is Code.UNAVAILABLE)
             return
         if head.coding and head.coding != "identity" and not wrong.accepts(self.head.accepted, head.coding):
             self.fail(wrong.not_accepted(self.call, head.coding))
             return
-        if end and head.code < 0:
-            self.fail(wrong.no_status(self.call))
-            return
-        if end and self._told_late(head):
+        if end and (self._told_late(head) or self._failed(head)):
             return
         plan = self.call.plan
         assert plan is not None, "the call has been opened"
@@ -116,6 +99,9 @@ class AnsweredCall(CallState):
                 head.plan = plan
                 head.sent = fields
         self.kept = None
+        self.alarm = -1.0
+        if self.rivals is not None:
+            self.drop_rivals()
         self.coding = head.coding
         self.headed = True
         conn = self.conn
@@ -131,7 +117,7 @@ class AnsweredCall(CallState):
 
     def answer_oversized(self, leg: EndpointStream) -> None:
         """The metadata of the answer is larger than the limit."""
-        if self.leg is leg:
+        if self.leg is leg or self.prefer(leg):
             self.leg = None
             self.fail(metadata_too_large(-1, self.env.max_metadata))
 
@@ -221,6 +207,13 @@ class AnsweredCall(CallState):
         self.finish(leg)
         self.send_end(head.fields, head.kept, head.sensitive)
 
+    def _failed(self, head: AnswerHead) -> bool:
+        """Go on with another attempt if an answer that is nothing but a status says so, or end the call without one."""
+        if head.code < 0:
+            self.lost(wrong.no_status(self.call))
+            return True
+        return head.code > 0 and self.retried(_CODES[head.code], head.header(PUSHBACK))
+
     def _told_late(self, head: AnswerHead) -> bool:
         """End the call if the endpoint, which was given a limit of ours, has noticed first that it has passed."""
         if head.code != Code.DEADLINE_EXCEEDED or self.limit_whose == "caller" or not self.overdue():
@@ -243,17 +236,20 @@ class AnsweredCall(CallState):
 
     def answer_reset(self, leg: EndpointStream, code: int, unprocessed: bool, words: str) -> None:
         """The endpoint will not answer, or not to the end."""
-        if self.leg is not leg or self.done:
+        if self.done or (self.leg is not leg and not self.prefer(leg)):
             return
         self.leg = None
         call = self.call
-        if (unprocessed or code == REFUSED_STREAM) and self.kept is not None and self.repeats < MAX_ATTEMPTS - 1:
+        unsent = unprocessed or code == REFUSED_STREAM
+        if unsent and self.kept is not None and not self.rivals and self.repeats < MAX_ATTEMPTS - 1:
             self.again()
             return
         if words or unprocessed:
-            self.fail(broken(call, words), blamed=True)
+            self.lost(broken(call, words), blamed=True)
             return
         status = Status(reset_code(code), f"the upstream reset the stream: {error_name(code)}")
+        if self.retried(status.code, None):
+            return
         self.cease(NO_ERROR)
         self.env.pipeline.settle(call, status.code, status.message, endpoint_failed=status.code is Code.UNAVAILABLE)
         if self.headed:
@@ -266,5 +262,6 @@ class AnsweredCall(CallState):
         call = self.call
         self.repeats += 1
         self.replayed = self.kept_size - self.held
+        self.alarm = -1.0
         self.env.pipeline.put_back(call)
         self.admitted()

@@ -6,7 +6,7 @@ from typing import Final
 
 from edge.model.call import Call, StatusSource
 from edge.model.errors import DirectReply, GatewayError
-from edge.model.refusals import late, not_reached
+from edge.model.refusals import late
 from edge.model.status import Code
 from edge.wire.carrier import Carrier, Waiter
 from edge.wire.client import ClientConnection, ClientStream
@@ -43,6 +43,8 @@ class CallState(ServerStream):
     """When the call has to be over, by the monotonic clock, or -1."""
     limit_seconds: float = -1.0
     limit_whose: str = "caller"
+    alarm: float = -1.0
+    """When the attempt under way has taken too long or the next one begins, by the monotonic clock, or -1."""
     idle: float = -1.0
     """The seconds it may be quiet, or -1."""
     touched: float = 0.0
@@ -61,6 +63,14 @@ class CallState(ServerStream):
 
     def on_connection(self, conn: ClientConnection) -> None:
         """Go on with a connection to the endpoint."""
+        raise NotImplementedError
+
+    def unreachable(self, cause: str) -> None:
+        """There is no connection to the endpoint to be had. `cause` is for operators."""
+        raise NotImplementedError
+
+    def on_alarm(self, now: float) -> None:
+        """What `alarm` is set for is due; it is not set any more."""
         raise NotImplementedError
 
     # === time ===
@@ -85,9 +95,9 @@ class CallState(ServerStream):
         whose = "route"
         if plan is not None:
             if not self.unary:
-                own = plan.route.stream_timeout
-                idle = plan.route.stream_idle_timeout
-                if idle is not None:
+                own, whose = plan.stream_limit
+                idle = plan.stream_idle
+                if idle is not None and self.idle < 0.0:
                     self.idle = idle
                     self.touched = call.started
             elif call.upstream is not None:
@@ -101,7 +111,7 @@ class CallState(ServerStream):
             self.limit_seconds = own
             self.limit_whose = whose
         self.limit_end = end
-        if end >= 0.0 or self.idle >= 0.0:
+        if end >= 0.0 or self.idle >= 0.0 or self.alarm >= 0.0:
             self.arm()
 
     def arm(self) -> None:
@@ -109,10 +119,13 @@ class CallState(ServerStream):
         end = self.limit_end
         if self.idle >= 0.0 and (end < 0.0 or self.touched + self.idle < end):
             end = self.touched + self.idle
+        if self.alarm >= 0.0 and (end < 0.0 or self.alarm < end):
+            end = self.alarm
         wheel = self.env.wheel
         if self.slot >= 0:
             wheel.remove(self)
-        wheel.add(self, end)
+        if end >= 0.0:
+            wheel.add(self, end)
 
     def overdue(self) -> bool:
         """Whether the limit has passed, give or take what clocks and rounding differ by."""
@@ -131,6 +144,9 @@ class CallState(ServerStream):
                 self.fail(late(self.call, (self.limit_seconds, self.limit_whose)))
         elif self.idle >= 0.0 and now - self.touched >= self.idle:
             self.fail(late(self.call, (self.idle, "stream idle")))
+        elif 0.0 <= self.alarm <= now:
+            self.alarm = -1.0
+            self.on_alarm(now)
         else:
             self.arm()
 
@@ -226,8 +242,5 @@ class CallWaiter(Waiter):
         self.call.on_connection(conn)
 
     def on_unreachable(self, cause: str) -> None:
-        """End the call."""
-        call = self.call
-        call.carrier = None
-        call.waiter = None
-        call.fail(not_reached(call.call, cause), blamed=True)
+        """Let the call go elsewhere, try again or end."""
+        self.call.unreachable(cause)

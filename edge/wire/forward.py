@@ -11,6 +11,7 @@ from typing import Final
 
 from edge.model.errors import GatewayError, InvalidRequest, VerbNotAllowed, Violation, WrongCardinality
 from edge.model.refusals import not_grpc, too_large
+from edge.model.resilience import PREVIOUS_ATTEMPTS, attempts_before
 from edge.wire.answer import AnsweredCall, EndpointStream
 from edge.wire.caller import NO_FIELDS, CallWaiter
 from edge.wire.carrier import Carrier
@@ -111,7 +112,13 @@ class ForwardedCall(AnsweredCall):
             carrier, self.handed = core
             call.request_messages = 0  # the core counts
             call.request_bytes = 0
+        if plan.paced and core is None:
+            self.pace(plan)
         self.set_limit()
+        self.connect(carrier)
+
+    def connect(self, carrier: Carrier) -> None:
+        """Send the request on a connection to the endpoint, or wait for one."""
         conn = carrier.connection()
         if conn is not None:
             self.on_connection(conn)
@@ -150,7 +157,7 @@ class ForwardedCall(AnsweredCall):
         for index, data in enumerate(kept):
             self._pass_on(leg, data, self.kept_end and index == last)
         if self.kept_size > REPLAY_BYTES:
-            self.kept = None
+            self.outgrown()
 
     def _block(self, conn: ClientConnection) -> bytes:
         """Return the header block for the endpoint.
@@ -174,6 +181,12 @@ class ForwardedCall(AnsweredCall):
             if kept:
                 head.sent = fields
                 head.request_id = call.request_id
+        before = ""
+        retries = call.retries
+        if retries is not None and retries.count + retries.hedges:
+            before = attempts_before(call.metadata, retries.count + retries.hedges)
+            fields = tuple([field for field in fields if field[0] != PREVIOUS_ATTEMPTS])
+            kept = False
         encoder = conn.encoder
         block = encoder.encode_kept(conn.prefix)
         sensitive = head.sensitive
@@ -192,6 +205,8 @@ class ForwardedCall(AnsweredCall):
         if not call.request_id:
             call.request_id = request_id or getrandbits(128).to_bytes(16, "big").hex()
             block += literal("x-request-id", call.request_id)
+        if before:
+            block += literal(PREVIOUS_ATTEMPTS, before)
         if self.handed:
             block += literal(HANDED, self.handed)
         return block
@@ -245,7 +260,7 @@ class ForwardedCall(AnsweredCall):
         leg = self.leg
         if leg is not None and (length or end):
             if kept is not None and self.kept_size > REPLAY_BYTES:
-                self.kept = None
+                self.outgrown()
             self._pass_on(leg, data, end)
 
     def _refuse_end(self) -> None:

@@ -5,13 +5,13 @@ What is wrong with a block by RFC 9113 section 8 makes it malformed, which ends 
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from edge.model.call import NO_PARAMETERS, MetadataPairs
 from edge.wire.names import BINARY, CONNECTION, NAMED, UNFIT, name_kind
+from edge.wire.values import decode_binary, host_of
 
 if TYPE_CHECKING:
     from edge.model.http import KeptHeaders
@@ -314,24 +314,3 @@ class AnswerHead(Head):
                 self.code = int(value) if value in _CODES else 2
             elif name == "grpc-message":
                 self.message = unquote(value, errors="replace") if "%" in value else value
-
-
-def host_of(authority: str) -> str:
-    """Return an authority without user and port, in lower case."""
-    host = authority.rpartition("@")[2].lower()
-    if host[:1] == "[":
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
-
-
-def decode_binary(text: str) -> bytes:
-    """Return the bytes of a `-bin` value, whether padded or not. What is no base64 is given as it is."""
-    try:
-        return binascii.a2b_base64(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError):
-        return text.encode("latin-1")
-
-
-def encode_binary(value: bytes) -> str:
-    """Return the base64 of a `-bin` value without padding (gRPC doc/PROTOCOL-HTTP2.md)."""
-    return binascii.b2a_base64(value, newline=False).rstrip(b"=").decode("ascii")

@@ -11,7 +11,8 @@ from edge.model.errors import GatewayError
 from edge.model.peers import Peer
 from edge.model.refusals import metadata_too_large
 from edge.model.status import Code, Status
-from edge.wire.heads import AnswerHead, Field, RequestHead, encode_binary
+from edge.wire.heads import AnswerHead, Field, RequestHead
+from edge.wire.values import encode_binary
 
 if TYPE_CHECKING:
     from edge.model.snapshot import RoutePlan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import ipaddress
 import re
 from base64 import b64decode
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 
 from edge.control.conversion.scope import Scope
+from edge.model.addresses import address_problem, is_host, is_ipv6
 
 LONGEST: Final = 365 * 86400.0
 """The longest duration in seconds that is taken."""
@@ -47,11 +47,6 @@ CONNECTION_HEADERS: Final = frozenset(
 )
 """Headers that belong to the connection or the protocol (RFC 9110, 7.6.1), which no policy may change."""
 
-_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_PORT = re.compile(r"[0-9]{1,5}")
-_LONGEST_SOCKET_PATH = 107  # sun_path of Linux without the final NUL
-
 
 def seconds(duration: Duration, scope: Scope, *, least: float = SHORTEST, most: float = LONGEST) -> float:
     """Return a duration in seconds, within `least` and `most`."""
@@ -84,10 +79,10 @@ def host(value: str, scope: Scope, *, wildcard: bool = False) -> str:
     folded = value.lower()
     name = folded[2:] if wildcard and folded.startswith("*.") else folded
     if name.startswith("["):
-        if not name.endswith("]") or not _is_ipv6(name[1:-1]):
+        if not name.endswith("]") or not is_ipv6(name[1:-1]):
             scope.refuse(f"`{value}` is no IPv6 address in brackets without port, such as `[::1]`")
         return folded
-    if _is_host(name):
+    if is_host(name):
         return folded
     bare, colon, port = name.rpartition(":")
     if not name:
@@ -96,7 +91,7 @@ def host(value: str, scope: Scope, *, wildcard: bool = False) -> str:
         scope.refuse(
             f"`{value}` holds letters beyond ASCII; write the name as it is on the wire, as in `xn--bcher-kva.example`"
         )
-    elif colon and _is_host(bare) and port.isdigit():
+    elif colon and is_host(bare) and port.isdigit():
         scope.refuse(f"`{value}` has a port; hosts are compared without port: write `{bare}`")
     elif "*" in name:
         scope.refuse(f"`{value}`: a `*` may only stand for whole labels in front, as in `*.example.com`")
@@ -107,54 +102,9 @@ def host(value: str, scope: Scope, *, wildcard: bool = False) -> str:
 
 def address(value: str, scope: Scope, *, any_port: bool = False) -> str:
     """Return `host:port`, `[v6]:port` or `unix:/path`. `any_port` allows port 0."""
-    problem = _unix_problem(value[5:]) if value.startswith("unix:") else _address_problem(value, 0 if any_port else 1)
-    if problem:
+    if problem := address_problem(value, any_port=any_port):
         scope.refuse(problem)
     return value
-
-
-def _unix_problem(path: str) -> str:
-    if not path.startswith("/") or "\0" in path:
-        return "the path of a unix socket has to begin with `/`, as in `unix:/run/app.sock`"
-    if len(path.encode()) > _LONGEST_SOCKET_PATH:
-        return f"the path of a unix socket may have at most {_LONGEST_SOCKET_PATH} bytes"
-    return ""
-
-
-def _address_problem(value: str, least_port: int) -> str:
-    if not value:
-        return "an address is missing, as in `10.0.0.1:50051` or `unix:/run/app.sock`"
-    name, colon, port = value.rpartition(":")
-    if _is_ipv6(value) or (":" in name and not name.startswith("[")):
-        return f"`{value}`: an IPv6 address goes in brackets, as in `[::1]:50051`"
-    if not colon or (value.startswith("[") and not name.endswith("]")):
-        return f"`{value}` has no port; write it as in `{value}:50051`"
-    if not name:
-        return f"`{value}` has no host; write `0.0.0.0{value}` for every address or `127.0.0.1{value}` for this machine"
-    if not (_is_ipv6(name[1:-1]) if name.startswith("[") else _is_host(name.lower())):
-        return f"`{name}` is no host name and no IP address"
-    if not _PORT.fullmatch(port) or not least_port <= int(port) <= 65535:
-        return f"`{port}` is no port, which is a number from {least_port} to 65535"
-    return ""
-
-
-def _is_host(name: str) -> bool:
-    if len(name) > 253 or not _HOST.fullmatch(name):
-        return False
-    if re.fullmatch(r"[0-9.]+", name):
-        try:
-            ipaddress.IPv4Address(name)
-        except ValueError:
-            return False
-    return True
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def header_name(value: str, scope: Scope) -> str:

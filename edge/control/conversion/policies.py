@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from edge.control.conversion import checks
+from edge.control.conversion.policies_resilience import convert_hedge, convert_retry, convert_timeout
 from edge.control.conversion.scope import Scope
 from edge.model.config import Consumer, CorsPolicy, HeaderChange, HeaderPolicy, Policy
+from edge.model.resilience import HedgeRule, RetryRule, TimeoutRule
 from gateway.v1 import consumer_pb2, policy_pb2, policy_transform_pb2
 
 _ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.*-]*://[A-Za-z0-9_.*\-\[\]:]+", re.IGNORECASE)
@@ -20,11 +23,10 @@ def convert_policy(policy: policy_pb2.Policy, scope: Scope) -> Policy:
     kind = policy.WhichOneof("kind")
     if kind is None:
         scope.field("kind").refuse("the policy does nothing; add what it is to do, such as `header`")
+    convert = _KINDS.get(kind or "", _header)
     return Policy(
         name=policy.name,
-        kind=_cors(policy.cors, scope.field("cors"))
-        if kind == "cors"
-        else _header(policy.header, scope.field("header")),
+        kind=convert(getattr(policy, kind) if kind in _KINDS else policy.header, scope.field(kind or "header")),
         everywhere=getattr(policy, "global"),
     )
 
@@ -90,6 +92,16 @@ def _entries(entries: Mapping[str, str], scope: Scope) -> tuple[tuple[str, str |
         found.append((name, checks.header_value(name, value, place)))
     checks.no_repeats(named)
     return tuple(found)
+
+
+_KINDS: Mapping[str, Callable[[Any, Scope], HeaderPolicy | CorsPolicy | RetryRule | HedgeRule | TimeoutRule]] = {
+    "header": _header,
+    "cors": _cors,
+    "retry": convert_retry,
+    "hedge": convert_hedge,
+    "timeout": convert_timeout,
+}
+"""The kinds that are built, by their field."""
 
 
 def convert_consumer(consumer: consumer_pb2.Consumer, scope: Scope) -> Consumer:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from edge.control.conversion import checks
 from edge.control.conversion.availability import check_available, refused
+from edge.control.conversion.discovery_consul import convert_registration
 from edge.control.conversion.listeners import convert_admin, convert_listeners, grpc_aio_cannot, networks
 from edge.control.conversion.scope import Locate, Places, Problem, Scope
 from edge.model.errors import InvalidRequest, Violation
@@ -127,6 +128,7 @@ def _settings(config: config_pb2.GatewayConfig, scope: Scope) -> ServerSettings:
         compression_min_bytes=server.response_compression.min_message_bytes or default.compression_min_bytes,
         log_level=_LEVELS.get(log.level, default.log_level),
         log_format=_FORMATS.get(log.format, default.log_format),
+        registration=convert_registration(server, listeners, place),
         access_log=log.access,
     )
 

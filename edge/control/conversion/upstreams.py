@@ -7,8 +7,11 @@ import hashlib
 from pathlib import Path
 
 from edge.control.conversion import checks
-from edge.control.conversion.discovery import convert_discovery
+from edge.control.conversion.balancers import convert_balancer, convert_load_balancing
+from edge.control.conversion.discovery import convert_discovery, resolved_name
+from edge.control.conversion.health_check import convert_health_check
 from edge.control.conversion.pem import check_certificates, check_pair
+from edge.control.conversion.resilience import convert_breaker, convert_limits, convert_outliers
 from edge.control.conversion.scope import Scope
 from edge.model.upstreams import Compression, ConnectionSettings, Upstream, UpstreamProtocol, UpstreamTls
 from gateway.v1 import upstream_pb2
@@ -46,8 +49,14 @@ def convert_upstream(upstream: upstream_pb2.Upstream, scope: Scope) -> Upstream:
         name=upstream.name,
         protocol=_PROTOCOL.get(upstream.protocol, UpstreamProtocol.GRPC),
         discovery=convert_discovery(upstream, scope),
-        tls=_tls(upstream.tls, scope.field("tls")) if upstream.HasField("tls") else None,
+        balancer=convert_balancer(upstream, scope),
+        load_balancing=convert_load_balancing(upstream, scope),
+        health_check=convert_health_check(upstream, scope),
+        tls=_tls(upstream, scope.field("tls")) if upstream.HasField("tls") else None,
         connection=_connection(upstream.connection, scope.field("connection")),
+        outlier_detection=convert_outliers(upstream, scope),
+        circuit_breaker=convert_breaker(upstream, scope),
+        concurrency=convert_limits(upstream, scope),
         timeout=checks.seconds(upstream.timeout, scope.field("timeout")) if upstream.HasField("timeout") else None,
         compression=_COMPRESSION.get(upstream.compression, Compression.AS_CALLER),
         authority=_authority(upstream.authority, scope.field("authority")),
@@ -92,6 +101,7 @@ def _connection(connection: upstream_pb2.Connection, scope: Scope) -> Connection
         max_backoff=seconds("max_backoff", default.max_backoff, 0.1, 3600.0),
         keepalive_time=seconds("keepalive_time", 0.0, 1.0, 86400.0) or None,
         keepalive_timeout=seconds("keepalive_timeout", default.keepalive_timeout, 0.001, 3600.0),
+        max_age=seconds("max_age", 0.0, 1.0, 2592000.0) or None,
         warm_up=connection.warm_up if connection.HasField("warm_up") else default.warm_up,
     )
 
@@ -102,7 +112,8 @@ def _authority(authority: str, scope: Scope) -> str:
     return checks.host(authority, scope) if authority else ""
 
 
-def _tls(tls: upstream_pb2.UpstreamTls, scope: Scope) -> UpstreamTls:
+def _tls(upstream: upstream_pb2.Upstream, scope: Scope) -> UpstreamTls:
+    tls = upstream.tls
     if tls.ca_file:
         check_certificates(tls.ca_file, scope.field("ca_file"))
     if tls.cert_file and not tls.key_file:
@@ -117,7 +128,7 @@ def _tls(tls: upstream_pb2.UpstreamTls, scope: Scope) -> UpstreamTls:
         ca_file=tls.ca_file,
         cert_file=tls.cert_file,
         key_file=tls.key_file,
-        server_name=tls.server_name.lower(),
+        server_name=tls.server_name.lower() or resolved_name(upstream),
         fingerprint=_fingerprint(tls.ca_file, tls.cert_file, tls.key_file),
     )
 

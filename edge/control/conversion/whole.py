@@ -13,6 +13,7 @@ from edge.control.conversion.availability import check_available, refused
 from edge.control.conversion.gather import name_problem
 from edge.control.conversion.plain import plain_http
 from edge.control.conversion.policies import convert_consumer, convert_policy
+from edge.control.conversion.policies_resilience import one_kind_of_attempts
 from edge.control.conversion.routes import convert_route
 from edge.control.conversion.schemas import convert_schema
 from edge.control.conversion.scope import NOWHERE, Places, Problem, Scope
@@ -117,6 +118,7 @@ class Converter:
         if not found:
             found += _cycles(configuration, places)
             found += plain_http(configuration, places)
+            found += one_kind_of_attempts(configuration, places)
         if found:
             raise InvalidRequest.of(found)
         return Conversion(configuration, converted)

@@ -17,17 +17,39 @@ LIFECYCLE = {"origin", "create_time", "update_time", "etag"}
 LEARNT = {"services", "hash", "refresh_time", "refresh_error"}
 
 READ = {
-    "upstream": "name protocol static round_robin tls connection timeout compression authority schema reflection",
+    "upstream": "name protocol static dns registry round_robin weighted_round_robin least_request peak_ewma "
+    "consistent_hash random load_balancing tls connection timeout compression authority schema reflection "
+    "outlier_detection circuit_breaker limits kubernetes consul health_check",
     "route": "name matches priority policies forward direct_response redirect transcoding timeout stream_timeout "
     "stream_idle_timeout max_request_message_bytes max_response_message_bytes",
-    "policy": "name cors header global",
+    "policy": "name cors header retry hedge timeout global",
+    "RetryPolicy": "max_attempts retryable_codes initial_backoff max_backoff backoff_multiplier per_try_timeout "
+    "budget_percent buffer_bytes any_method",
+    "HedgePolicy": "max_attempts delay",
+    "TimeoutPolicy": "timeout stream_idle_timeout",
     "consumer": "name disabled roles permissions policies",
     "schema": "name file_descriptor_set file reflection_upstream",
     "StaticDiscovery": "endpoints",
+    "DnsDiscovery": "hostname port record_type refresh_interval",
+    "RegistryDiscovery": "max_ttl",
+    "KubernetesDiscovery": "namespace service port_name port_number kubeconfig context",
     "StaticEndpoint": "address weight zone",
     "UpstreamTls": "ca_file cert_file key_file server_name",
-    "Connection": "connections_per_endpoint connect_timeout max_backoff keepalive_time keepalive_timeout warm_up",
+    "HealthCheck": "interval timeout unhealthy_threshold healthy_threshold grpc http tcp",
+    "GrpcProbe": "services",
+    "HttpProbe": "path statuses",
+    "Connection": "connections_per_endpoint connect_timeout max_backoff keepalive_time keepalive_timeout max_age "
+    "warm_up",
     "Reflection": "disabled refresh_interval",
+    "LeastRequest": "choice_count full_scan",
+    "PeakEwma": "default_rtt decay",
+    "ConsistentHash": "header peer_address path_parameter algorithm bounded_load_percent",
+    "LoadBalancingOptions": "zone zone_spill_over_percent slow_start panic_threshold_percent",
+    "OutlierDetection": "consecutive_failures failure_percent latency_factor interval base_ejection_duration "
+    "max_ejection_percent",
+    "CircuitBreaker": "failure_threshold failure_percent window minimum_calls open_duration half_open_calls "
+    "success_threshold per_endpoint",
+    "ConcurrencyLimits": "max_calls max_pending_calls max_calls_per_endpoint",
     "RouteMatch": "hosts grpc http headers query",
     "GrpcMatch": "service method",
     "HttpMatch": "path methods",
@@ -46,7 +68,11 @@ READ = {
     "WebSocketOptions": "idle_timeout ping_interval max_message_bytes",
     "HeaderChange": "remove set append",
     "GatewayConfig": "server store observability upstreams routes policies consumers schemas",
-    "ServerConfig": "listeners admin workers drain_timeout limits trusted_proxies response_compression engine tls",
+    "ServerConfig": "listeners admin workers drain_timeout limits trusted_proxies response_compression engine tls "
+    "registration",
+    "Registration": "consul",
+    "ConsulRegistration": "address service tags meta advertise_host listener ttl deregister_after token_file",
+    "ConsulDiscovery": "address service tags datacenter token_file",
     "ResponseCompression": "level min_message_bytes",
     "Listener": "name address protocol tls proxy_protocol_from",
     "ListenerTls": "certificates client_ca_file client_certificate",

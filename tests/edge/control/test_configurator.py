@@ -14,7 +14,8 @@ from edge.control.configurator import Configurator
 from edge.control.drafts import Draft
 from edge.control.resources import Resources
 from edge.control.store import MemoryStore, RevisionConflict, StoredRevision
-from edge.model.errors import DeclaredInFile, EtagMismatch, InvalidRequest, Violation
+from edge.model.errors import InvalidRequest, Violation
+from edge.model.resource_errors import DeclaredInFile, EtagMismatch
 from gateway.v1 import config_pb2, schema_pb2
 
 

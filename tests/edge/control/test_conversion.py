@@ -584,37 +584,7 @@ def test_every_entry_of_the_list_names_a_field_once() -> None:
         assert entry.field in entry.message.DESCRIPTOR.fields_by_name
 
 
-@pytest.mark.parametrize(
-    "field",
-    [
-        "dns",
-        "kubernetes",
-        "consul",
-        "registry",
-        "weighted_round_robin",
-        "least_request",
-        "peak_ewma",
-        "consistent_hash",
-        "random",
-        "health_check",
-        "outlier_detection",
-        "circuit_breaker",
-        "limits",
-        "load_balancing",
-    ],
-)
-def test_what_an_upstream_cannot_do_yet_is_refused(field: str) -> None:
-    upstream = upstream_pb2.Upstream(name="upstreams/a")
-    upstream.static.endpoints.add(address="a:1")
-    getattr(upstream, field).SetInParent()
-    with pytest.raises(InvalidRequest) as caught:
-        convert(Resources([upstream]), revision=1)
-    (violation,) = caught.value.violations
-    assert violation.field == f"upstreams/a.{field}"
-    assert violation.description.endswith("is not available in this version yet")
-
-
-def test_every_policy_but_header_and_cors_is_refused() -> None:
+def test_every_policy_that_is_not_built_is_refused() -> None:
     from gateway.v1 import policy_pb2
 
     for field in policy_pb2.Policy.DESCRIPTOR.oneofs_by_name["kind"].fields:
@@ -622,7 +592,11 @@ def test_every_policy_but_header_and_cors_is_refused() -> None:
         getattr(policy, field.name).SetInParent()
         if field.name == "cors":
             policy.cors.allow_origins.append("https://a.example.com")
-        if field.name in ("cors", "header"):
+        if field.name == "hedge":
+            policy.hedge.delay.seconds = 1
+        if field.name == "timeout":
+            policy.timeout.timeout.seconds = 1
+        if field.name in ("cors", "header", "retry", "hedge", "timeout"):
             convert(Resources([policy]), revision=1)
             continue
         with pytest.raises(InvalidRequest) as caught:
@@ -631,7 +605,6 @@ def test_every_policy_but_header_and_cors_is_refused() -> None:
 
 
 def test_what_else_is_not_there_yet_is_refused() -> None:
-    assert list(refused_upstream(connection={"maxAge": "1s"})) == ["connection.max_age"]
     found = refused(
         policies=[{"name": "policies/a", "header": {}, "dryRun": True}],
         consumers=[{"name": "consumers/a", "subjects": ["s"], "apiKeys": [{"name": "k"}]}],

@@ -27,6 +27,8 @@ class Backend(grpc.GenericRpcHandler):
         self.cancelled = asyncio.Event()
         self.seen: list[tuple[str, str | bytes]] = []
         self.left: float | None = None
+        self.attempts: list[str] = []
+        self.read: list[list[bytes]] = []
 
     def service(self, handler_call_details: Any) -> Any:
         name = handler_call_details.method.rpartition("/")[2]
@@ -56,6 +58,45 @@ class Backend(grpc.GenericRpcHandler):
     async def FailLate(self, _: bytes, context: Any) -> None:  # noqa: N802
         await context.send_initial_metadata((("x-a", "1"),))
         await context.abort(grpc.StatusCode.UNAVAILABLE, "gone fishing")
+
+    def _plan(self, context: Any) -> tuple[str, dict[str, str]]:
+        """Count an attempt, and return what becomes of it by the metadata: a way to end, or `ok`."""
+        found = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+        ways = found.get("x-ways", "").split(",")
+        self.attempts.append(found.get("grpc-previous-rpc-attempts", ""))
+        return ways[min(len(self.attempts), len(ways)) - 1], found
+
+    async def _end(self, way: str, found: dict[str, str], context: Any) -> None:
+        if way == "slow":
+            await asyncio.sleep(30)
+        if way == "head":
+            await context.send_initial_metadata((("x-a", "1"),))
+        if way != "ok":
+            pushback = found.get("x-pushback", "")
+            trailing = (("grpc-retry-pushback-ms", pushback),) if pushback else ()
+            code = grpc.StatusCode.ABORTED if way == "aborted" else grpc.StatusCode.UNAVAILABLE
+            await context.abort(code, f"attempt {len(self.attempts)}", trailing)
+
+    async def Flaky(self, request: bytes, context: Any) -> bytes:  # noqa: N802
+        await self._end(*self._plan(context), context)
+        return request
+
+    Other = Flaky
+    """The same, but the schema does not say that it is idempotent."""
+
+    async def StreamFlaky(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:  # noqa: N802
+        way, found = self._plan(context)
+        if way == "one":
+            yield await anext(aiter(requests))
+        if found.get("x-read"):
+            self.read.append([request async for request in requests])
+            await self._end(way, found, context)
+            for request in self.read[-1]:
+                yield request
+            return
+        await self._end(way, found, context)
+        async for request in requests:
+            yield request
 
     async def Zip(self, request: bytes, context: Any) -> bytes:  # noqa: N802
         context.set_compression(grpc.Compression.Gzip)

@@ -16,7 +16,8 @@ from edge.model.endpoint import Endpoint, EndpointAddress
 from edge.model.errors import GatewayError, NoHealthyEndpoint
 from edge.model.invoke import Invoker, UpstreamError, UpstreamStream
 from edge.model.peers import Peers
-from edge.model.schema import SchemaSet
+from edge.model.resilience import DEFAULT_RETRY, NO_RETRY, HedgeRule, RetryRule
+from edge.model.schema import Method, SchemaSet, Shape
 from edge.model.settings import Limits
 from edge.model.snapshot import RoutePlan, Snapshot, SourceState, UpstreamPlan
 from edge.model.status import Code
@@ -37,6 +38,8 @@ from tests.support.rpc import eventually
 SERVICE = "a.B"
 ENGINES = ("wire", "grpc")
 UPSTREAM = "upstreams/u"
+IDEMPOTENT = ("Flaky", "StreamFlaky")
+"""The methods that the schema calls idempotent."""
 
 
 class Cluster:
@@ -46,7 +49,8 @@ class Cluster:
         self.name = UPSTREAM
         self.endpoints = tuple(endpoints)
         self.discovery = self.schema_source = SourceState()
-        self.schema = SchemaSet()
+        paths = [f"/{SERVICE}/{name}" for name in IDEMPOTENT]
+        self.schema = SchemaSet(methods={path: Method(path, Shape.UNARY, "Q", "A", idempotent=True) for path in paths})
         self.leases: list[str] = []
         self.failed: list[bool] = []
 
@@ -58,9 +62,29 @@ class Cluster:
         endpoint.active += 1
         return endpoint
 
-    def release(self, endpoint: Endpoint, *, failed: bool, latency: float, now: float) -> None:
+    def release(
+        self, endpoint: Endpoint, *, failed: bool | None, latency: float, now: float, began: float | None = None
+    ) -> None:
         endpoint.active -= 1
-        self.failed.append(failed)
+        self.failed.append(bool(failed))
+
+    admits = False
+    breaker: tuple[str, str] | None = None
+
+    def enter(self, call: Call) -> None:
+        raise AssertionError("it admits every call")
+
+    def leave(self, call: Call, failed: bool | None, now: float) -> None:
+        raise AssertionError("it admits every call")
+
+    def find(self, address: str) -> Endpoint | None:
+        raise AssertionError("nobody looks for an endpoint")
+
+    def drain(self, address: str) -> None:
+        raise AssertionError("nothing is drained")
+
+    def drop(self, address: str) -> None:
+        raise AssertionError("nothing is dropped")
 
     def put_back(self, endpoint: Endpoint) -> None:
         self.release(endpoint, failed=False, latency=0.0, now=0.0)
@@ -80,6 +104,8 @@ class Wishes:
     max_response: int = 4 * 1024 * 1024
     changes: tuple[HeaderChange, ...] = ()
     compression: Compression = Compression.AS_CALLER
+    retry: RetryRule = DEFAULT_RETRY
+    hedge: HedgeRule | None = None
     limits: Limits = field(default_factory=Limits)
 
 
@@ -251,6 +277,8 @@ async def place(engine: str, *addresses: str, wishes: Wishes | None = None) -> A
         needs_messages=wish.compression in (Compression.GZIP, Compression.DEFLATE),
         max_request_bytes=wish.max_request,
         max_response_bytes=wish.max_response,
+        retry=wish.retry if wish.hedge is None else NO_RETRY,
+        hedge=wish.hedge,
     )
     snapshot = Snapshot(
         configuration=Configuration(upstreams={UPSTREAM: upstream}),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable
 
@@ -8,7 +9,13 @@ import pytest
 from edge.model.call import Call, CallFinished, StatusSource
 from edge.model.config import DirectResponse, Forward, GrpcTarget, Redirect, Route, RouteMatch
 from edge.model.endpoint import Endpoint, EndpointAddress
-from edge.model.errors import ConcurrencyLimited, DirectReply, GatewayError, NoHealthyEndpoint, NoRoute
+from edge.model.errors import (
+    ConcurrencyLimited,
+    DirectReply,
+    GatewayError,
+    NoHealthyEndpoint,
+    NoRoute,
+)
 from edge.model.schema import SchemaSet
 from edge.model.snapshot import RoutePlan, Snapshot, SourceState, UpstreamPlan
 from edge.model.status import Code
@@ -27,20 +34,69 @@ class OneEndpoint:
         self.discovery = self.schema_source = SourceState()
         self.schema = SchemaSet()
         self.released: list[bool] = []
+        self.verdicts: list[bool | None] = []
+        """What calls to the endpoint said of it."""
+        self.latencies: list[float] = []
+        self.began: list[float | None] = []
 
     def pick(self, call: Call, now: float) -> Endpoint:
         self.endpoint.active += 1
         return self.endpoint
 
-    def release(self, endpoint: Endpoint, *, failed: bool, latency: float, now: float) -> None:
+    def release(
+        self, endpoint: Endpoint, *, failed: bool | None, latency: float, now: float, began: float | None = None
+    ) -> None:
         endpoint.active -= 1
-        self.released.append(failed)
+        self.released.append(bool(failed))
+        self.verdicts.append(failed)
+        self.latencies.append(latency)
+        self.began.append(began)
+
+    admits = False
+    breaker: tuple[str, str] | None = None
+
+    def enter(self, call: Call) -> None:
+        raise AssertionError("it admits every call")
+
+    def leave(self, call: Call, failed: bool | None, now: float) -> None:
+        raise AssertionError("it admits every call")
+
+    def find(self, address: str) -> Endpoint | None:
+        raise AssertionError("nobody looks for an endpoint")
+
+    def drain(self, address: str) -> None:
+        raise AssertionError("nothing is drained")
+
+    def drop(self, address: str) -> None:
+        raise AssertionError("nothing is dropped")
 
     def put_back(self, endpoint: Endpoint) -> None:
         self.release(endpoint, failed=False, latency=0.0, now=0.0)
 
     def preview(self, call: Call) -> tuple[Endpoint | None, str]:
         return self.endpoint, "the only one"
+
+
+class Guarded(OneEndpoint):
+    """One with a limit: a call waits for `room`, if that is set."""
+
+    admits = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.entered: list[Call] = []
+        self.left: list[tuple[Call, bool | None]] = []
+        self.room: asyncio.Future[None] | None = None
+        self.refusal: GatewayError | None = None
+
+    def enter(self, call: Call) -> Awaitable[None] | None:  # type: ignore[override] # the other one never returns
+        self.entered.append(call)
+        if self.refusal is not None:
+            raise self.refusal
+        return self.room
+
+    def leave(self, call: Call, failed: bool | None, now: float) -> None:
+        self.left.append((call, failed))
 
 
 class Admit:
@@ -75,18 +131,21 @@ def plan(
     action: Forward | DirectResponse | Redirect | None = None,
     admissions: tuple[Admit, ...] = (),
     clusters: list[OneEndpoint] | None = None,
+    guarded: Guarded | None = None,
+    timeout: float | None = None,
 ) -> RoutePlan:
     names = tuple((f"upstreams/u{index}", weight) for index, weight in enumerate(weights))
     route = Route(
         name="routes/shop",
         matches=(RouteMatch(target=GrpcTarget(service="shop.v1.Shop")),),
         action=action or Forward(upstreams=names),
+        stream_timeout=timeout,
     )
-    made = [OneEndpoint(name) for name, _ in names]
+    made = [guarded or OneEndpoint(name) for name, _ in names]
     if clusters is not None:
         clusters.extend(made)
     upstreams = tuple(
-        UpstreamPlan(name=name, weight=weight, cluster=cluster)
+        UpstreamPlan(name=name, weight=weight, cluster=cluster, guarded=cluster.admits, unary_limit=(timeout, "route"))
         for (name, weight), cluster in zip(names, made, strict=True)
     )
     return RoutePlan(
@@ -94,6 +153,7 @@ def plan(
         admissions=admissions,
         upstreams=upstreams,
         single=upstreams[0] if len(upstreams) == 1 else None,
+        guarded=guarded is not None,
         max_request_bytes=1,
         max_response_bytes=1,
     )

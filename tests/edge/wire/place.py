@@ -11,7 +11,8 @@ from edge.model.counters import Protections
 from edge.model.endpoint import Endpoint, EndpointAddress
 from edge.model.errors import GatewayError, NoHealthyEndpoint
 from edge.model.peers import Peers
-from edge.model.schema import SchemaSet
+from edge.model.resilience import DEFAULT_RETRY, NO_RETRY, HedgeRule, RetryRule
+from edge.model.schema import Method, SchemaSet, Shape
 from edge.model.settings import Limits
 from edge.model.snapshot import Admission, RoutePlan, Snapshot, SourceState, UpstreamPlan
 from edge.model.watch import Watch
@@ -59,6 +60,8 @@ class Place(Environment):
         max_metadata: int = 16 * 1024,
         trusted: tuple[str, ...] = (),
         action: Any = None,
+        retry: RetryRule = DEFAULT_RETRY,
+        hedge: HedgeRule | None = None,
         peer_class: type[Peer] = Peer,
     ) -> None:
         self.time = 1000.0
@@ -83,6 +86,8 @@ class Place(Environment):
             single=None if action else upstream,
             max_request_bytes=max_request,
             max_response_bytes=max_response,
+            retry=retry if hedge is None else NO_RETRY,
+            hedge=hedge,
         )
         snapshot = Snapshot(table=RadixRouteTable.build([plan]), plans={plan.route.name: plan})
         self.dispatcher = Dispatcher(Watch(snapshot))
@@ -244,6 +249,10 @@ class CarrierOwner(Owner):
         self.carrier.serve()
 
 
+IDEMPOTENT = "/a.B/Get"
+"""The method that the schema calls idempotent."""
+
+
 class InTurn:
     """A cluster whose endpoints are picked in turn. What is leased is given back once."""
 
@@ -251,7 +260,7 @@ class InTurn:
         self.name = "upstreams/u"
         self.endpoints = tuple(endpoints)
         self.discovery = self.schema_source = SourceState()
-        self.schema = SchemaSet()
+        self.schema = SchemaSet(methods={IDEMPOTENT: Method(IDEMPOTENT, Shape.UNARY, "a.Q", "a.A", idempotent=True)})
         self.failed: list[bool] = []
         self.picks = 0
 
@@ -263,10 +272,30 @@ class InTurn:
         endpoint.active += 1
         return endpoint
 
-    def release(self, endpoint: Endpoint, *, failed: bool, latency: float, now: float) -> None:
+    def release(
+        self, endpoint: Endpoint, *, failed: bool | None, latency: float, now: float, began: float | None = None
+    ) -> None:
         endpoint.active -= 1
         assert endpoint.active >= 0, "given back twice"
-        self.failed.append(failed)
+        self.failed.append(bool(failed))
+
+    admits = False
+    breaker: tuple[str, str] | None = None
+
+    def enter(self, call: Call) -> None:
+        raise AssertionError("it admits every call")
+
+    def leave(self, call: Call, failed: bool | None, now: float) -> None:
+        raise AssertionError("it admits every call")
+
+    def find(self, address: str) -> Endpoint | None:
+        raise AssertionError("nobody looks for an endpoint")
+
+    def drain(self, address: str) -> None:
+        raise AssertionError("nothing is drained")
+
+    def drop(self, address: str) -> None:
+        raise AssertionError("nothing is dropped")
 
     def put_back(self, endpoint: Endpoint) -> None:
         self.release(endpoint, failed=False, latency=0.0, now=0.0)

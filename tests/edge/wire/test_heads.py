@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.wire import names
-from edge.wire.heads import AnswerHead, Field, RequestHead, decode_binary, encode_binary, host_of
+from edge.wire.heads import AnswerHead, Field, RequestHead
 from edge.wire.names import BINARY, CONNECTION, NAMED, UNFIT, name_kind
+from edge.wire.values import decode_binary, encode_binary, host_of
 from tests.edge.wire.support import ANSWER, GRPC, head
 
 # === requests ===
