@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bench_codec, bench_routing, bench_rules, memory, processes, rest, wire
+from benchmarks import balancing, bench_codec, bench_routing, bench_rules, memory, processes, rest, wire
 from benchmarks.rounds import WARM_UP, Costs, Load
 
 console = Console(width=150)
@@ -34,7 +34,7 @@ SCENARIOS: dict[str, tuple[str, Load, int, float]] = {
     "bidi message, grpcio client": ("echo", lambda port, count: processes.load(port, "bidi", count, 16), 12_000, 1.15),
 }
 
-PARTS = ("wire", *SCENARIOS, "rest", "codec", "matching", "start", "memory")
+PARTS = ("wire", *SCENARIOS, "rest", "codec", "matching", "balancing", "start", "memory")
 """What can be measured."""
 
 
@@ -166,6 +166,8 @@ def main() -> None:
         console.print(json_codec())
     if "matching" in arguments.only:
         console.print(*matching(), sep="\n")
+    if "balancing" in arguments.only:
+        console.print(*balancing.tables(), sep="\n")
     if "start" in arguments.only:
         console.print(start())
     if "memory" in arguments.only:

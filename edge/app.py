@@ -13,6 +13,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -28,6 +29,7 @@ from edge.control.register import register as register_control
 from edge.control.requests import Requests
 from edge.control.store import MemoryStore
 from edge.control.yaml_config import Loaded, load
+from edge.discovery.consul_registration import ConsulRegistrar
 from edge.gateway import Gateway
 from edge.listeners import ListenError
 from edge.model.errors import InvalidRequest, Violation
@@ -40,6 +42,9 @@ from edge.tasks import Tasks
 from edge.telemetry.logs import configure as configure_logs
 
 _log = logging.getLogger(__name__)
+
+DISCOVERY_WAIT = 5.0
+"""The most seconds that the first calls wait until it is known where the endpoints are."""
 
 YOUNG_COLLECTION = 20_000
 """Allocations before a young collection. A call leaves hardly anything to collect, so Python's 700 come too often."""
@@ -127,10 +132,12 @@ async def _serve(loaded: Loaded, settings: ServerSettings, config_path: Path | N
     gateway = Gateway(settings)
     configurator = Configurator(gateway, MemoryStore())
     requests: Requests | None = None
+    registrar: ConsulRegistrar | None = None
     ports: Ports = WirePorts(gateway) if settings.engine is Engine.WIRE else AioPorts(gateway)
     try:
         await ports.bind()
         await configurator.set_declared(loaded.config, loaded.locate)
+        await gateway.discovered(DISCOVERY_WAIT)
         health = []
         for traffic in ports.traffic:
             health.append(register_traffic(traffic.server, gateway))
@@ -139,18 +146,25 @@ async def _serve(loaded: Loaded, settings: ServerSettings, config_path: Path | N
             server = ports.admin.server
             requests = register_control(server, configurator, gateway)
             info = _node(settings, ports)
-            health.append(register_admin(server, gateway, info, gateway.tap, lambda: configurator.last_error))
+            health.append(
+                register_admin(server, gateway, info, gateway.tap, lambda: configurator.last_error, gateway.registry)
+            )
         await ports.start_admin()
         await ports.start()
         _settle_memory()
         _ready(ports, ready_file)
+        registrar = _registrar(gateway, ports)
         await _wait_for_the_end(gateway, configurator, config_path)
         gateway.draining = True
+        if registrar is not None:
+            await registrar.close()  # nobody is to be sent here any more
         for servicer in health:
             servicer.drain()
         _log.info("draining: %d calls under way, up to %g s", gateway.active_calls, settings.drain_timeout)
         await asyncio.gather(*(server.stop(settings.drain_timeout) for server in ports.servers.values()))
     finally:
+        if registrar is not None:
+            await registrar.close()
         await ports.close()
         await gateway.close()
         if requests is not None:
@@ -158,6 +172,18 @@ async def _serve(loaded: Loaded, settings: ServerSettings, config_path: Path | N
         await configurator.close()
         await Tasks.close_detached()
     _log.info("stopped")
+
+
+def _registrar(gateway: Gateway, ports: Ports) -> ConsulRegistrar | None:
+    """Return what keeps the gateway registered, started, if the configuration asks for it."""
+    settings = gateway.settings.registration
+    if settings is None:
+        return None
+    listener = settings.listener or gateway.settings.listeners[0].name
+    port = int(ports.servers[listener].address.rpartition(":")[2])
+    registrar = ConsulRegistrar(settings, f"{socket.gethostname()}-{port}", port, gateway.ready)
+    registrar.start()
+    return registrar
 
 
 def _node(settings: ServerSettings, ports: Ports) -> NodeInfo:

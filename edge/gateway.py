@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from edge.discovery import EndpointRegistry, Sources
 from edge.model.call import Call, Protocol
 from edge.model.config import Configuration, HttpTarget
 from edge.model.counters import Protections
-from edge.model.errors import InvalidRequest, ResourceNotFound, Violation
+from edge.model.errors import InvalidRequest, Violation
 from edge.model.finding import HttpFinding
 from edge.model.hints import did_you_mean
 from edge.model.http import HttpRequest
 from edge.model.invoke import Invoker
 from edge.model.peers import Peers
+from edge.model.resource_errors import ResourceNotFound
 from edge.model.schema import Method, SchemaSet
 from edge.model.settings import Engine, ServerSettings
 from edge.model.snapshot import Snapshot, SourceState
@@ -44,7 +46,9 @@ class Gateway:
         self.turn = LoopTurn()
         self.wheel = LoopWheel()
         wire = settings.engine is Engine.WIRE
-        self._clusters = Clusters(settings.limits, self.turn if wire else None)
+        self.registry = EndpointRegistry()
+        """The endpoints that have registered themselves."""
+        self._clusters = Clusters(settings.limits, self.turn if wire else None, Sources(self.registry))
         self.changes = self._clusters.changes
         self.dispatcher = Dispatcher(self.snapshot, max_calls=settings.limits.max_concurrent_calls)
         self.tap = TapHub()
@@ -111,6 +115,10 @@ class Gateway:
         self._clusters.publish(snapshot.configuration, snapshot.clusters)  # type: ignore[arg-type] # made by `compile`
         self.snapshot.set(snapshot)
 
+    async def discovered(self, within: float) -> None:
+        """Return when it is known of every upstream where its endpoints are, or after so many seconds."""
+        await self._clusters.discovered(within)
+
     def method(self, path: str) -> Method | None:
         """Return what is known of a method by its path on the wire."""
         return self._clusters.method(path)
@@ -171,6 +179,7 @@ class Gateway:
         if self.environment is not None:
             await self.environment.close()
         await self._clusters.close()
+        self.registry.close()
         self.wheel.close()
 
     def _forget(self) -> None:

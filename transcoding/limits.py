@@ -92,13 +92,17 @@ async def in_time(call: Call, reading: Awaitable[T], *, streams: bool) -> T:
     """
     plan = call.plan
     assert plan is not None, "the call has been opened"
-    seconds, whose = plan.route.stream_timeout, "route"
+    seconds, whose = plan.stream_limit
     if not streams:
-        seconds, whose = plan.single.unary_limit if plan.single is not None else (plan.route.timeout, "route")
+        seconds, whose = (
+            plan.single.unary_limit if plan.single is not None else plan.smallest(plan.route.timeout, "route")
+        )
     due, late = call.deadline, None
     if seconds is not None and (due is None or call.started + seconds < due):
         due = call.started + seconds
-        name = plan.single.name if whose == "upstream" and plan.single is not None else plan.route.name
+        name = plan.timeout_policy if whose == "policy" else plan.route.name
+        if whose == "upstream" and plan.single is not None:
+            name = plan.single.name
         late = f"the call took longer than the {seconds:g} s that the {whose} timeout of {name} allows"
     if due is None:
         return await reading

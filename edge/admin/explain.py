@@ -184,6 +184,8 @@ def _deadlines(call: Call, headers: Set[str], plan: RoutePlan, shape: Shape | No
             for upstream in plan.upstreams
             if upstream.timeout is not None
         ]
+        if plan.timeout.timeout is not None:
+            unary.append(f"{plan.timeout_policy}: {plan.timeout.timeout:g} s for any call")
         limits += unary or ["route: no limit for a unary call"]
     if shape is not Shape.UNARY:
         streaming = []

@@ -20,7 +20,8 @@ from grpc_health.v1 import health_pb2
 from edge.admin.changes import Changes
 from edge.admin.states import configured, usable
 from edge.model.config import Forward, GrpcTarget
-from edge.model.errors import Draining, ResourceNotFound
+from edge.model.errors import Draining
+from edge.model.resource_errors import ResourceNotFound
 from edge.model.runtime import Runtime
 from edge.model.snapshot import Cluster, RoutePlan, Snapshot
 from edge.model.watch import Watch

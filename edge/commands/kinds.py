@@ -138,16 +138,50 @@ def endpoint_row(endpoint: Any) -> Row:
     return (
         endpoint.address,
         state(show.enum_word(endpoint, "state")),
+        _time(endpoint, "state_time"),
         str(endpoint.weight) if endpoint.HasField("weight") else "",
         endpoint.zone,
         str(endpoint.active_calls),
         str(endpoint.total_calls),
         str(endpoint.failed_calls),
-        endpoint.reason,
+        _trouble(endpoint),
+        _last_error(endpoint),
     )
 
 
-ENDPOINT_HEADERS = ("ADDRESS", "STATE", "WEIGHT", "ZONE", "ACTIVE", "CALLS", "FAILED", "REASON")
+def _trouble(endpoint: Any) -> str:
+    """Return why an endpoint is in its state, and the services it does not serve while it serves others."""
+    services = f"does not serve {', '.join(endpoint.not_serving)}" if endpoint.not_serving else ""
+    return "; ".join(words for words in (endpoint.reason, services) if words)
+
+
+def _last_error(endpoint: Any) -> str:
+    """Return what went wrong the last time and when, unless the reason says it."""
+    if not endpoint.last_error or endpoint.last_error == endpoint.reason:
+        return ""
+    when = _time(endpoint, "last_error_time")
+    return f"{endpoint.last_error} ({when})" if when else str(endpoint.last_error)
+
+
+def _time(message: Any, field: str) -> str:
+    """Return a time to the second, in UTC."""
+    if not message.HasField(field):
+        return ""
+    return f"{getattr(message, field).ToDatetime():%Y-%m-%d %H:%M:%SZ}"
+
+
+ENDPOINT_HEADERS = (
+    "ADDRESS",
+    "STATE",
+    "SINCE",
+    "WEIGHT",
+    "ZONE",
+    "ACTIVE",
+    "CALLS",
+    "FAILED",
+    "REASON",
+    "LAST ERROR",
+)
 
 ENDPOINTS = Kind(
     "endpoints",

@@ -15,7 +15,8 @@ from edge.control.kinds import KINDS
 from edge.control.requests import Requests
 from edge.control.resources import Resources, declared_in_file, timestamp
 from edge.control.services import Context, author_of, not_available
-from edge.model.errors import EtagMismatch, InvalidRequest, ResourceNotFound, Violation
+from edge.model.errors import InvalidRequest, Violation
+from edge.model.resource_errors import EtagMismatch, ResourceNotFound
 from edge.servicing import answer
 from gateway.v1 import config_pb2, config_service_pb2, config_service_pb2_grpc
 

@@ -20,7 +20,8 @@ from edge.control.kinds import KINDS
 from edge.control.resources import NO_RESOURCES, Resources
 from edge.control.store import RevisionConflict, Store, StoredRevision
 from edge.model.config import Configuration
-from edge.model.errors import EtagMismatch, GatewayError, InvalidRequest
+from edge.model.errors import GatewayError, InvalidRequest
+from edge.model.resource_errors import EtagMismatch
 from edge.model.runtime import Runtime
 from edge.model.settings import ServerSettings
 from edge.model.snapshot import Snapshot

@@ -10,7 +10,8 @@ from edge.control.changes import Change
 from edge.control.conversion.scope import NOWHERE, Locate, Places, locate_nearest
 from edge.control.kinds import KINDS
 from edge.control.resources import API, NO_RESOURCES, Resources, declared_in_file, stamped
-from edge.model.errors import DeclaredInFile, Violation
+from edge.model.errors import Violation
+from edge.model.resource_errors import DeclaredInFile
 from gateway.v1 import origin_pb2
 
 

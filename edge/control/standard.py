@@ -16,8 +16,9 @@ from edge.control.masks import merge
 from edge.control.pages import page
 from edge.control.requests import Requests
 from edge.control.resources import Resources, declared_in_file
-from edge.model.errors import EtagMismatch, InvalidRequest, ResourceExists, ResourceInUse, ResourceNotFound
+from edge.model.errors import InvalidRequest
 from edge.model.hints import nearest
+from edge.model.resource_errors import EtagMismatch, ResourceExists, ResourceInUse, ResourceNotFound
 
 ResourceT = TypeVar("ResourceT")
 ResponseT = TypeVar("ResponseT")

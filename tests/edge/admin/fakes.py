@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from edge.model.call import Call, Protocol
 from edge.model.config import Configuration, Forward, Route, RouteMatch
 from edge.model.counters import Protections
-from edge.model.endpoint import Endpoint, EndpointAddress, EndpointState
+from edge.model.endpoint import Endpoint, EndpointAddress, EndpointState, Judge
 from edge.model.errors import NoHealthyEndpoint
 from edge.model.finding import HttpFinding
 from edge.model.http import HttpRequest
@@ -39,11 +39,33 @@ class FakeCluster:
     def pick(self, call: Call, now: float) -> Endpoint:
         raise NoHealthyEndpoint("this is a fake")
 
-    def release(self, endpoint: Endpoint, *, failed: bool, latency: float, now: float) -> None:
+    def release(
+        self, endpoint: Endpoint, *, failed: bool | None, latency: float, now: float, began: float | None = None
+    ) -> None:
         raise AssertionError("nothing is picked")
+
+    admits = False
+    breaker: tuple[str, str] | None = None
+
+    def enter(self, call: Call) -> None:
+        raise AssertionError("it admits every call")
+
+    def leave(self, call: Call, failed: bool | None, now: float) -> None:
+        raise AssertionError("it admits every call")
 
     def put_back(self, endpoint: Endpoint) -> None:
         raise AssertionError("nothing is picked")
+
+    def find(self, address: str) -> Endpoint | None:
+        return next((one for one in self.endpoints if one.address == address), None)
+
+    def drain(self, address: str) -> None:
+        for one in self.endpoints:
+            if one.address == address:
+                one.judge(Judge.OPERATOR, EndpointState.DRAINING, "drained")
+
+    def drop(self, address: str) -> None:
+        self.endpoints = [one for one in self.endpoints if one.address != address]
 
     def preview(self, call: Call) -> tuple[Endpoint | None, str]:
         first = self.endpoints[0] if self.endpoints else None

@@ -9,6 +9,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from edge.admin.endpoints import EndpointService
+from edge.discovery import EndpointRegistry
 from edge.model.endpoint import EndpointState
 from gateway.v1 import endpoint_service_pb2 as pb
 from gateway.v1 import endpoint_service_pb2_grpc
@@ -17,9 +18,9 @@ from tests.edge.admin.fakes import TIMEOUT, FakeCluster, FakeRuntime, endpoint, 
 A = "upstreams/a"
 
 
-def register(runtime: FakeRuntime) -> Any:
+def register(runtime: FakeRuntime, registry: EndpointRegistry | None = None) -> Any:
     return lambda server: untyped(endpoint_service_pb2_grpc.add_EndpointServiceServicer_to_server)(
-        EndpointService(runtime), server
+        EndpointService(runtime, registry or EndpointRegistry()), server
     )
 
 
@@ -84,18 +85,6 @@ async def test_what_is_wrong_is_refused_by_field() -> None:
         assert (await refusal(service.GetEndpoint(pb.GetEndpointRequest())))[2] == ["name"]
         missing = service.WatchEndpoints(pb.WatchEndpointsRequest(parent="upstreams/b"), timeout=TIMEOUT)
         assert await missing.code() is grpc.StatusCode.NOT_FOUND
-
-
-async def test_registering_is_not_available_yet() -> None:
-    async with serving(register(FakeRuntime(FakeCluster(A)))) as channel:
-        service = stub(channel)
-        for call in (
-            service.CreateEndpoint(pb.CreateEndpointRequest()),
-            service.DeleteEndpoint(pb.DeleteEndpointRequest()),
-            service.RenewEndpoint(pb.RenewEndpointRequest()),
-            service.DrainEndpoint(pb.DrainEndpointRequest()),
-        ):
-            assert await refusal(call) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_AVAILABLE", [])
 
 
 async def test_watch_sends_all_then_what_changed_and_what_is_gone() -> None:

@@ -100,6 +100,27 @@ def test_sources_that_fail_degrade_what_still_works() -> None:
     assert list(upstream.services) == ["a.A", "b.B"]
 
 
+def test_a_circuit_breaker_is_shown_and_counts_unless_it_is_closed() -> None:
+    cluster = healthy()
+    shown = health_service_pb2.UpstreamHealth
+    assert health(FakeRuntime(cluster)).upstreams[0].breaker == shown.BREAKER_UNSPECIFIED
+    for breaker, number, state, reason in (
+        (("CLOSED", ""), shown.BREAKER_CLOSED, HEALTHY, ""),
+        (("OPEN", "5 calls in a row failed"), shown.BREAKER_OPEN, UNHEALTHY, "open: 5 calls in a row failed"),
+        (("HALF_OPEN", "a few calls try"), shown.BREAKER_HALF_OPEN, DEGRADED, "half open: a few calls try"),
+    ):
+        cluster.breaker = breaker
+        upstream = health(FakeRuntime(cluster)).upstreams[0]
+        assert (upstream.breaker, upstream.state) == (number, state)
+        assert upstream.reason == (f"the circuit breaker is {reason}" if reason else "")
+
+
+def test_a_half_open_breaker_makes_no_dead_upstream_better() -> None:
+    cluster = FakeCluster("upstreams/a", endpoint("h:1", DOWN, "refused"))
+    cluster.breaker = ("HALF_OPEN", "a few calls try")
+    assert health(FakeRuntime(cluster)).upstreams[0].state == UNHEALTHY
+
+
 LACKING = SchemaVersion(hash="22", endpoints=("h:2",), differences=("lacks a.B.C",), harmful=True)
 WIDER = SchemaVersion(hash="33", endpoints=("h:3",), differences=("adds a.B.D",))
 SILENT = SchemaVersion(hash="", endpoints=("h:4",), differences=("does not offer server reflection",))
@@ -127,8 +148,9 @@ def test_versions_that_lack_nothing_are_no_trouble() -> None:
     assert (upstream.state, upstream.reason) == (HEALTHY, "")
 
 
-def test_endpoints_show_state_reason_time_and_counters() -> None:
+def test_endpoints_show_state_reason_time_counters_and_the_last_error() -> None:
     one = endpoint("10.0.0.1:50051", DOWN, "probe failed")
+    one.last_error_time, one.not_serving = 1_700_000_001.0, frozenset({"b.B", "a.A"})
     one.state_time, one.active, one.total, one.failed = 1_700_000_000.5, 2, 10, 4
     shown = health(FakeRuntime(FakeCluster("upstreams/a", one))).upstreams[0].endpoints[0]
     assert shown == endpoint_pb2.Endpoint(
@@ -141,7 +163,17 @@ def test_endpoints_show_state_reason_time_and_counters() -> None:
         active_calls=2,
         total_calls=10,
         failed_calls=4,
+        last_error="probe failed",
+        last_error_time={"seconds": 1_700_000_001},
+        not_serving=["a.A", "b.B"],
     )
+
+
+def test_services_that_an_endpoint_does_not_serve_degrade_its_upstream() -> None:
+    one = endpoint("h:1")
+    one.not_serving = frozenset({"a.A"})
+    upstream = health(FakeRuntime(FakeCluster("upstreams/a", one, endpoint("h:2")))).upstreams[0]
+    assert (upstream.state, upstream.reason) == (DEGRADED, "services: h:1 does not serve a.A")
 
 
 class Served:

@@ -9,6 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from edge.admin.descriptors import own_schema
 from edge.admin.node import NodeInfo
 from edge.admin.register import register_admin, register_traffic
+from edge.discovery import EndpointRegistry
 from edge.telemetry.tap import TapHub
 from gateway.v1 import admin_service_pb2, endpoint_service_pb2, health_service_pb2
 from tests.edge.admin.fakes import TIMEOUT, FakeCluster, FakeRuntime, Reflection, endpoint, serving, untyped
@@ -25,7 +26,7 @@ async def test_the_admin_server_has_the_gateway_api_reflection_and_health() -> N
     runtime = FakeRuntime(FakeCluster("upstreams/a", endpoint("h:1")))
 
     def register(server: grpc.aio.Server) -> None:
-        servicers.append(register_admin(server, runtime, NodeInfo(), TapHub(), lambda: None))
+        servicers.append(register_admin(server, runtime, NodeInfo(), TapHub(), lambda: None, EndpointRegistry()))
 
     servicers: list[Any] = []
     async with serving(register) as channel:

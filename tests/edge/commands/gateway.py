@@ -13,7 +13,8 @@ from google.api import httpbody_pb2
 from google.protobuf import duration_pb2, json_format, timestamp_pb2
 from google.rpc import status_pb2
 
-from edge.model.errors import GatewayError, InvalidRequest, ResourceNotFound, Violation
+from edge.model.errors import GatewayError, InvalidRequest, Violation
+from edge.model.resource_errors import ResourceNotFound
 from gateway.v1 import (
     admin_service_pb2,
     admin_service_pb2_grpc,
@@ -89,6 +90,9 @@ def endpoint(address: str, state: int, reason: str = "") -> endpoint_pb2.Endpoin
 
 
 ENDPOINTS = [endpoint("127.0.0.1:50051", 1), endpoint("127.0.0.1:50052", 3, "connection refused")]
+ENDPOINTS[0].last_error = "says NOT_SERVING"
+ENDPOINTS[0].last_error_time.seconds = ENDPOINTS[0].state_time.seconds = 1_700_000_000
+ENDPOINTS[0].not_serving.append("books.v1.Buy")
 
 HEALTH = health_service_pb2.GatewayHealth(
     state=health_service_pb2.GatewayHealth.STATE_DEGRADED,

@@ -79,6 +79,17 @@ def test_endpoints_of_one_upstream(edge: Edge) -> None:
     assert "50051" in edge("get", "endpoint", "upstreams/books/endpoints/a").stdout
 
 
+def test_an_endpoint_says_since_when_what_it_does_not_serve_and_what_went_wrong_last(edge: Edge) -> None:
+    lines = edge("get", "endpoints", "books").stdout.splitlines()
+    assert lines[0].split() == [
+        *("UPSTREAM", "ADDRESS", "STATE", "SINCE", "WEIGHT", "ZONE", "ACTIVE", "CALLS", "FAILED", "REASON", "LAST"),
+        "ERROR",
+    ]
+    words = " ".join(lines[1].split())
+    assert words.startswith("books 127.0.0.1:50051 ACTIVE 2023-11-14 22:13:20Z")
+    assert words.endswith("does not serve books.v1.Buy says NOT_SERVING (2023-11-14 22:13:20Z)")
+
+
 def test_a_kind_that_is_not_there(edge: Edge) -> None:
     result = edge("get", "ruotes")
     assert result.exit_code == 2

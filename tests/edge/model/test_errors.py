@@ -5,12 +5,17 @@ import inspect
 import pytest
 from google.rpc import error_details_pb2
 
-from edge.model import errors
+from edge.model import errors, registering, resource_errors
 from edge.model.errors import DOMAIN, DirectReply, GatewayError, InvalidRequest, NoRoute, Violation
 from edge.model.status import HTTP_STATUS, Code
 from gateway.v1 import error_reason_pb2
 
-KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, GatewayError)]
+KINDS = [
+    kind
+    for module in (errors, registering, resource_errors)
+    for _, kind in inspect.getmembers(module, inspect.isclass)
+    if issubclass(kind, GatewayError) and kind.__module__ == module.__name__
+]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
