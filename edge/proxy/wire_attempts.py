@@ -5,6 +5,8 @@ The pipeline says whether and when there is another one (gRPC proposal A6). The 
 
 from __future__ import annotations
 
+from mypy_extensions import mypyc_attr
+
 from edge.model.errors import GatewayError
 from edge.model.invoke import UpstreamError
 from edge.model.refusals import broken, late
@@ -15,6 +17,7 @@ from edge.wire.frames import CANCEL, REFUSED_STREAM, error_name
 from edge.wire.translate import reset_code
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class RepeatedCall(OutgoingCall):
     """A call that is tried again where that is safe."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mypy_extensions import mypyc_attr
+
 from edge.model.call import Call
 from edge.model.endpoint import Endpoint
 from edge.model.resilience import pushback_seconds
@@ -13,6 +15,7 @@ from edge.wire.client import ClientStream
 from edge.wire.frames import CANCEL
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class HedgedCall(RepeatedCall):
     """A call that may have several attempts under way. The first that is answered stays; the others are cancelled.
 

@@ -143,7 +143,7 @@ class KubeServer:
         if self._processes["kube-apiserver"].poll() is not None:
             raise AssertionError((self.folder / "kube-apiserver.log").read_text()[-2000:])
         with contextlib.suppress(UnreachableError, OSError):
-            if (await self._ask("/readyz?verbose=0")).status == 200:
+            if (await self._ask("/api/v1/namespaces/default")).status == 200:
                 return True
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import os
@@ -25,6 +26,23 @@ def test_a_hot_module_is_the_one_under_test(file: str) -> None:
     assert module.__file__ is not None
     assert module.__file__.endswith(".py") is not EXPECTED
     assert Path(module.__file__).is_relative_to(ROOT / file.partition("/")[0]) is not EXPECTED
+
+
+@pytest.mark.parametrize("file", HOT)
+def test_what_a_compiled_class_comes_from_is_compiled_too(file: str) -> None:
+    """A compiled class does not see the attributes of one that is not."""
+    tree = ast.parse((ROOT / file).read_text())
+    origins = {
+        alias.asname or alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        for base in node.bases if isinstance(node, ast.ClassDef) else ():
+            origin = origins.get(base.id, "") if isinstance(base, ast.Name) else ""
+            if origin.startswith(("edge.", "transcoding.")):
+                assert f"{origin.replace('.', '/')}.py" in HOT, f"{node.name} comes from {base.id} of {origin}"
 
 
 def test_the_package_says_it() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -135,8 +136,12 @@ async def test_versions_that_were_compacted_are_gone(place: Place) -> None:
     await place.server.compact()
     api = SliceApi("checkout", "shop", Credentials(place.load))
     await api.list_all()
+
+    def take(event: Mapping[str, Any]) -> None:
+        kubernetes_api.SliceSet().apply(event)
+
     with pytest.raises(GoneError):
-        await api.watch("1", 5, lambda: None, lambda _: None)
+        await api.watch("1", 5, lambda: None, take)
     await api.close()
 
 
