@@ -57,8 +57,8 @@ class KubeServer:
         )
         await self.start_server()
 
-    async def start_server(self) -> None:
-        """Start the API server, or start it again."""
+    async def start_server(self, *more: str) -> None:
+        """Start the API server, or start it again, with more options."""
         accounts = self.folder / "accounts.key"
         options = [
             f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
@@ -73,6 +73,7 @@ class KubeServer:
             "--service-cluster-ip-range=10.0.0.0/24",
             "--disable-admission-plugins=ServiceAccount",
             f"--feature-gates={_GATES}",
+            *more,
         ]
         self._launch("kube-apiserver", *options)
         async with asyncio.timeout(100):
