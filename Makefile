@@ -46,7 +46,8 @@ test-all: setup apt npm ## run every test; installs what it needs with apt and n
 
 test-aio: setup ## run the tests of native calls on the engine grpc.aio
 	EDGE_ENGINE=grpc.aio $(BIN)/pytest -m "not all" tests/integration/test_interop.py tests/integration/test_protocol_*.py \
-	  tests/integration/test_route_features.py tests/integration/test_faults.py $(ARGS)
+	  tests/integration/test_route_features.py tests/integration/test_faults.py tests/integration/test_health.py \
+	  tests/integration/test_resilience.py $(ARGS)
 
 test-compiled: wheel ## run the tests of the wire engine on the compiled wheel
 	$(BIN)/python tools/compiled_tests.py $(ARGS)

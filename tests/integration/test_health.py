@@ -18,7 +18,7 @@ import pytest
 import pytest_asyncio
 
 from edge.tasks import Tasks
-from gateway.v1 import endpoint_pb2, health_service_pb2
+from gateway.v1 import endpoint_pb2, endpoint_service_pb2, endpoint_service_pb2_grpc, health_service_pb2
 from tests.support.gateway import Admin, Gateway, route, upstream
 from tests.support.processes import ROOT, python
 from tests.support.rpc import connect, eventually
@@ -106,7 +106,9 @@ async def place(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[P
             "upstreams": [
                 upstream("shop", *addresses, health_check=CHECK, reflection={"refresh_interval": "3600s"}),
             ],
-            "routes": [route("shop", SHOP, "shop"), route("till", TILL, "shop")],
+            "routes": [route("shop", SHOP, "shop"), route("till", TILL, "shop", policies=["policies/again"])],
+            # as if the methods of the till were idempotent
+            "policies": [{"name": "policies/again", "retry": {"any_method": True}}],
         },
     )
     await asyncio.to_thread(gateway.start)
@@ -180,6 +182,68 @@ async def test_a_backend_that_is_killed_is_out_and_back_after_its_start(place: P
         await place.all_active()
         before = counts[killed.name]
         await eventually(lambda: _true(counts[killed.name] > before), within=WAIT, what="calls to the new process")
+
+
+def failures(counts: Counter[str], shops: list[Shop]) -> Counter[str]:
+    """Return what else there was than answers of the shops."""
+    names = {shop.name for shop in shops}
+    return Counter({what: count for what, count in counts.items() if what not in names})
+
+
+async def test_a_kill_fails_no_call_that_may_be_tried_again(place: Place) -> None:
+    async with load(place, PAY) as counts:
+        for shop in place.shops:
+            await asyncio.to_thread(shop.restart)
+            await place.all_active()
+    assert failures(counts, place.shops) == {}
+
+
+async def test_a_rolling_restart_of_all_three_with_drain_fails_no_call(folder: Path) -> None:
+    """An instance drains before it stops, and registers anew when it is there again."""
+    shops = [Shop(f"{letter}-rolling", folder) for letter in "abc"]
+    gateway = Gateway(
+        "gateway-rolling",
+        folder,
+        {
+            "upstreams": [{"name": "upstreams/shop", "registry": {}, "health_check": CHECK}],
+            "routes": [route("shop", SHOP, "shop")],
+        },
+    )
+    for process in (*shops, gateway):
+        await asyncio.to_thread(process.start)
+    place = Place(shops, gateway)
+    registry: Any = endpoint_service_pb2_grpc.EndpointServiceStub(place.admin.channel)  # type: ignore[no-untyped-call]
+
+    async def register(shop: Shop) -> None:
+        wanted = endpoint_pb2.Endpoint(address=shop.address)
+        request = endpoint_service_pb2.CreateEndpointRequest(
+            parent="upstreams/shop", endpoint_id=shop.name, endpoint=wanted
+        )
+        await registry.CreateEndpoint(request, timeout=20)
+
+    async def finished(name: str) -> bool:
+        found = await registry.GetEndpoint(endpoint_service_pb2.GetEndpointRequest(name=name), timeout=20)
+        return bool(found.active_calls == 0)
+
+    try:
+        for shop in shops:
+            await register(shop)
+        await place.all_active()
+        async with load(place) as counts:
+            for shop in shops:
+                name = f"upstreams/shop/endpoints/{shop.name}"
+                await registry.DrainEndpoint(endpoint_service_pb2.DrainEndpointRequest(name=name), timeout=20)
+                await eventually(partial(finished, name), within=WAIT, what="its calls have ended")
+                await asyncio.to_thread(shop.restart, kill=False)
+                await registry.DeleteEndpoint(endpoint_service_pb2.DeleteEndpointRequest(name=name), timeout=20)
+                await register(shop)
+                before = counts[shop.name]
+                await eventually(lambda shop=shop, before=before: _true(counts[shop.name] > before), within=WAIT)  # type: ignore[misc]
+        assert failures(counts, shops) == {}
+    finally:
+        await place.close()
+        for process in (gateway, *shops):
+            await asyncio.to_thread(process.kill)
 
 
 async def test_a_service_that_does_not_serve_gets_no_calls_there_and_others_do(place: Place) -> None:
