@@ -165,8 +165,8 @@ async def test_the_first_answer_counts(engine: str, backend: Backend, ways: str,
     async with place(engine, backend.address, wishes=Wishes(hedge=HEDGE)) as made:
         found = await made.unary("Flaky", b"hello", (("x-ways", ways),))
         assert found.code is code
-        assert len(backend.attempts) >= least
-        assert found.call.attempts == len(backend.attempts)
+        # one that was given up the moment it was sent may not have got there
+        assert least <= len(backend.attempts) <= found.call.attempts
         assert made.left() == NOTHING
         # attempts that were given up have not failed
         assert made.cluster.failed.count(True) == (ways.startswith("fail") and least - 1)
