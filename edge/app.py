@@ -7,7 +7,6 @@ Order of the end: not serving by health → GOAWAY and `drain_timeout` for the c
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import os
@@ -20,7 +19,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from edge import __version__
+from edge import __version__, memory
 from edge.admin.node import NodeInfo, NodeListener
 from edge.admin.register import register_admin, register_traffic
 from edge.control.configurator import Configurator
@@ -45,9 +44,6 @@ _log = logging.getLogger(__name__)
 
 DISCOVERY_WAIT = 5.0
 """The most seconds that the first calls wait until it is known where the endpoints are."""
-
-YOUNG_COLLECTION = 20_000
-"""Allocations before a young collection. A call leaves hardly anything to collect, so Python's 700 come too often."""
 
 
 def read_config(path: Path | None) -> Loaded:
@@ -151,7 +147,7 @@ async def _serve(loaded: Loaded, settings: ServerSettings, config_path: Path | N
             )
         await ports.start_admin()
         await ports.start()
-        _settle_memory()
+        memory.settle()
         _ready(ports, ready_file)
         registrar = _registrar(gateway, ports)
         await _wait_for_the_end(gateway, configurator, config_path)
@@ -205,16 +201,6 @@ def _node(settings: ServerSettings, ports: Ports) -> NodeInfo:
             for listener in settings.listeners
         ),
     )
-
-
-def _settle_memory() -> None:
-    """Spare the garbage collector what was made at the start and stays: modules, descriptors, the first snapshot.
-
-    Without that it walks over all of it again and again while calls come and go, which costs more than routing does.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_COLLECTION, 10, 10)
 
 
 def _ready(ports: Ports, ready_file: Path | None) -> None:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable
 
 from edge.model.call import Call
-from edge.wire.translate import HANDED
+from edge.wire.names import HANDED
 
 MOST = 4096
 """Calls that wait to be taken, at most twice as many. More than this many at once are looked through for dead ones."""

@@ -19,7 +19,8 @@ from edge.wire.client import ClientConnection, ClientStream
 from edge.wire.heads import AnswerHead, RequestHead
 from edge.wire.hpack_encoder import literal
 from edge.wire.meter import Meter
-from edge.wire.translate import HANDED, request_fields, timeout_text
+from edge.wire.names import HANDED
+from edge.wire.translate import request_fields, timeout_text
 from edge.wire.wrong import bad_flag, flag_fits
 
 REPLAY_BYTES: Final = 64 * 1024
@@ -58,8 +59,10 @@ class ForwardedCall(AnsweredCall):
             self.unary = head.unary
         try:
             pending = env.pipeline.open(call)
-            if not known:
+            if head.kept and not known:
                 self._learn(head)
+            elif not known:
+                self.unary = env.is_unary(call.method)
             if pending is not None:
                 self.set_limit()
                 env.wait_for(pending, self)
@@ -77,13 +80,12 @@ class ForwardedCall(AnsweredCall):
         call = self.call
         env = self.env
         self.unary = env.is_unary(call.method)
-        if head.kept:
-            head.snapshot = call.snapshot
-            head.plan = call.plan
-            head.parameters = call.path_parameters
-            head.known = env.known
-            head.unary = self.unary
-            head.sent = NO_FIELDS
+        head.snapshot = call.snapshot
+        head.plan = call.plan
+        head.parameters = call.path_parameters
+        head.known = env.known
+        head.unary = self.unary
+        head.sent = NO_FIELDS
 
     def admitted(self) -> None:
         """Go on after admission."""
@@ -190,20 +192,23 @@ class ForwardedCall(AnsweredCall):
         encoder = conn.encoder
         block = encoder.encode_kept(conn.prefix)
         sensitive = head.sensitive
-        path = head.path_fields
-        block += encoder.encode_kept(path, sensitive) if kept else encoder.encode(path, sensitive)
+        timeout = ""
         if self.limit_end >= 0.0:
             # right behind the pseudo-headers (gRPC doc/PROTOCOL-HTTP2.md)
             if self.limit_whose == "caller" and env.now() - call.started < AT_ONCE:
-                block += literal("grpc-timeout", head.timeout_text)
+                timeout = head.timeout_text
             else:
-                block += literal("grpc-timeout", timeout_text(max(self.limit_end - env.now(), 0.0)))
+                timeout = timeout_text(max(self.limit_end - env.now(), 0.0))
         if kept:
+            block += encoder.encode_kept(head.path_fields, sensitive)
+            if timeout:
+                block += literal("grpc-timeout", timeout)
             block += encoder.encode_kept(fields, sensitive)
         else:
-            block += encoder.encode(fields, sensitive)
+            first = (*head.path_fields, ("grpc-timeout", timeout)) if timeout else head.path_fields
+            block += encoder.encode(first + fields, sensitive)
         if not call.request_id:
-            call.request_id = request_id or getrandbits(128).to_bytes(16, "big").hex()
+            call.request_id = request_id or f"{getrandbits(128):032x}"
             block += literal("x-request-id", call.request_id)
         if before:
             block += literal(PREVIOUS_ATTEMPTS, before)

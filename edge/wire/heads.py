@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from edge.model.call import NO_PARAMETERS, MetadataPairs
-from edge.wire.names import BINARY, CONNECTION, NAMED, UNFIT, name_kind
+from edge.wire.names import BINARY, CONNECTION, HOP, KINDS, NAMED, TRACED, UNFIT, name_kind
 from edge.wire.values import decode_binary, host_of
 
 if TYPE_CHECKING:
@@ -25,6 +25,16 @@ NO_FIELDS: Final[tuple[Field, ...]] = ()
 NO_NAMES: Final[frozenset[str]] = frozenset()
 
 _CODES: Final = frozenset(str(code) for code in range(17))
+
+_KEPT_HOSTS: Final = 512
+"""The authorities that are remembered in the process, 200 KB at most; when they are too many it starts anew."""
+
+_LONGEST_HOST: Final = 255
+
+_UNUSUAL: Final = frozenset("@ \x7f").union([chr(octet) for octet in range(32)])
+
+_hosts: Final[dict[str, str]] = {}
+"""The hosts of authorities that are fit to be in a request."""
 
 
 class Head:
@@ -41,8 +51,12 @@ class Head:
     """What is wrong with it, or the empty text."""
     oversized: bool = False
     """Whether it was larger than allowed, so that it is not whole."""
+    size: int = -1
+    """What its fields count (RFC 9113 section 6.5.2), or -1 when nobody has counted."""
     fields: tuple[Field, ...] = NO_FIELDS
     """The fields without pseudo-headers."""
+    simple: bool = False
+    """Whether what goes on of it is `onward`, whoever has sent it."""
     binary: bool = False
     """Whether a name ends with `-bin`."""
     lenient: bool = False
@@ -67,6 +81,8 @@ class Head:
         self.sensitive = sensitive
         self.received = fields
         """All fields, pseudo-headers included."""
+        self.onward: list[Field] = []
+        """The fields that the next hop gets if it is `simple`."""
 
     def read_fields(self, fields: list[Field], first: int) -> None:
         """Check and take the fields behind the pseudo-headers.
@@ -76,9 +92,17 @@ class Head:
         those of `grpc-message`, which has its meaning whole, stay.
         """
         blank = ""
-        for index in range(first, len(fields)):
-            name, value = fields[index]
-            kind = name_kind(name)
+        simple = True
+        found = fields[first:]
+        onward = self.onward
+        kinds = KINDS
+        for field in found:
+            name, value = field
+            kind = kinds.get(name, -1)
+            if kind < 0:
+                kind = name_kind(name)
+            if not kind & HOP:
+                onward.append(field)
             if kind:
                 if kind & UNFIT:
                     self.malformed = f"the header name {name[:100]!r} does not fit into HTTP/2"
@@ -105,16 +129,22 @@ class Head:
                         self.timeout_text = value.strip(" \t")
                 elif kind & BINARY:
                     self.binary = True
-            if not value.isprintable() or value[:1] == " " or value[-1:] == " ":
+                elif kind & TRACED:
+                    simple = False
+            if not value.isprintable() or " " in value:
                 if "\0" in value or "\r" in value or "\n" in value:
                     self.malformed = f"the value of the header `{name}` has a line break or NUL in it"
                     return
                 if value[0] in " \t" or value[-1] in " \t":
                     blank = name
+                if not value.isprintable():
+                    simple = False
+            if not value.isascii():
+                simple = False
         if blank and not self.lenient and not self.content_type.startswith("application/grpc"):
             self.malformed = f"the value of the header `{blank}` begins or ends with a blank"
             return
-        found = fields[first:]
+        self.simple = simple and not blank and not self.binary
         if blank:
             found = [(name, value if name == "grpc-message" else value.strip(" \t")) for name, value in found]
         if self.binary:
@@ -192,35 +222,35 @@ class RequestHead(Head):
     headers: KeptHeaders | None = None
     """The fields as plain HTTP has them, once they were looked at, of a block that comes again."""
 
-    def __init__(self, fields: list[Field], sensitive: frozenset[str] = NO_NAMES) -> None:
+    def __init__(self, fields: list[Field], sensitive: frozenset[str] = NO_NAMES, size: int = -1) -> None:
         super().__init__(fields, sensitive)
-        self._read(fields)
-
-    def _read(self, fields: list[Field]) -> None:
+        self.size = size
         path = verb = scheme = authority = protocol = fault = ""
         first = 0
         for name, value in fields:
-            if name[:1] != ":":
-                break
-            first += 1
             if name == ":path":
-                fault = "two paths" if path else ""
+                if path:
+                    fault = "two paths"
                 path = value
             elif name == ":method":
-                fault = "two methods" if verb else ""
+                if verb:
+                    fault = "two methods"
                 verb = value
             elif name == ":scheme":
-                fault = "two schemes" if scheme else ""
+                if scheme:
+                    fault = "two schemes"
                 scheme = value
             elif name == ":authority":
-                fault = "two authorities" if authority else ""
+                if authority:
+                    fault = "two authorities"
                 authority = value
             elif name == ":protocol":
                 protocol = value
-            else:
+            elif name[:1] == ":":
                 fault = f"a request has no {name[:100]!r}"
-            if fault:
+            else:
                 break
+            first += 1
         self.path = path
         self.verb = verb
         self.scheme = scheme
@@ -232,20 +262,25 @@ class RequestHead(Head):
         if not verb or ((not path or not scheme) and (verb != "CONNECT" or protocol)):
             self.malformed = "the request lacks one of :method, :scheme and :path"
             return
-        pseudo = f"{path}{verb}{scheme}{authority}{protocol}"
+        host = _hosts.get(authority) if authority else None
+        usual = host is not None and verb == "POST" and not protocol and (scheme == "http" or scheme == "https")
+        pseudo = path if usual else f"{path}{verb}{scheme}{authority}{protocol}"
         if not (pseudo.isascii() and pseudo.isprintable() and " " not in pseudo):
             self.malformed = "a pseudo-header holds what none does: blanks, control characters or what is not ASCII"
             return
         self.read_fields(fields, first)
         if self.malformed:
             return
-        fault = self._target_fault()
-        if not authority:
-            self.authority = authority = self.given_host
-        self.host = host_of(authority)
+        if not usual or self.hosts or path[0] != "/":
+            fault = self._target_fault()
+            if not authority:
+                self.authority = authority = self.given_host
+            host = _host_of(authority)
+        assert host is not None, "the usual authority is known"
+        self.host = host
         self.path_fields = ((":path", path),)
         kind = self.content_type
-        self.grpc = kind[:16] == "application/grpc" and (kind == "application/grpc" or kind[16] in "+;")
+        self.grpc = kind == "application/grpc" or (kind[:16] == "application/grpc" and kind[16] in "+;")
         if self.grpc:
             # other requests get an answer that says so
             self.malformed = fault
@@ -277,6 +312,16 @@ class RequestHead(Head):
             self.timeout = int(digits) * unit
         else:
             self.timeout = -2.0
+
+
+def _host_of(authority: str) -> str:
+    """Return the host of an authority, and remember it if it is fit to come again."""
+    host = host_of(authority)
+    if 0 < len(authority) <= _LONGEST_HOST and _UNUSUAL.isdisjoint(authority) and authority.isascii():
+        if len(_hosts) >= _KEPT_HOSTS:
+            _hosts.clear()
+        _hosts[authority] = host
+    return host
 
 
 class AnswerHead(Head):

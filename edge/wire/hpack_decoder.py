@@ -44,6 +44,8 @@ class Decoder:
         in step, but only the first of its fields were kept."""
         self.too_many = False
         """Whether it was `too_large` by the number of its fields alone."""
+        self.size = 0
+        """What the fields of the last block count: name, value and 32 for each."""
         self.sensitive: frozenset[str] = NONE
         """The names of the last block's never-indexed literals: whoever sends them on must not index them either
         (RFC 7541 section 7.1.3)."""
@@ -93,12 +95,14 @@ class Decoder:
             while position < end:
                 octet = block[position]
                 position += 1
-                if octet >= 0x80:
+                if 0x80 < octet < 0xFF:
                     index = octet - 0x80
-                    if index == 0x7F:
-                        index, position = _integer(block, position, 0x7F)
-                    if index == 0:
+                    fields.append(entries[index])
+                    total += sizes[index]
+                elif octet >= 0x80:
+                    if octet == 0x80:
                         raise HpackError("an indexed field has index 0")
+                    index, position = _integer(block, position, 0x7F)
                     fields.append(entries[index])
                     total += sizes[index]
                 else:
@@ -115,8 +119,21 @@ class Decoder:
                     if index:
                         name = entries[index][0]
                     else:
-                        name, position = _string(block, position, False)
-                    value, position = _string(block, position, secret)
+                        name, position = _string(block, position, kept=True)
+                    length = block[position] if position < end else 0xFF
+                    stop = position + 1 + (length & 0x7F)
+                    if length & 0x7F == 0x7F or stop > end:
+                        value, position = _string(block, position, kept=octet < 0x10)
+                    else:
+                        data = block[position + 1 : stop]
+                        position = stop
+                        if length < 0x80:
+                            value = data.decode("latin-1")
+                        elif octet < 0x10:
+                            value = decode_kept(data)
+                        else:
+                            # a secret, or what comes by its index the next time
+                            value = decode(data)
                     field = (name, value)
                     fields.append(field)
                     size = len(name) + len(value) + FIELD_OVERHEAD
@@ -134,6 +151,7 @@ class Decoder:
                     hidden.clear()
         except IndexError:
             raise HpackError(f"index {index} is beyond the table, which has {len(entries) - 1} entries") from None
+        self.size = total
         if total > limit or len(fields) > self._max_fields:
             self.too_large = True
             self.too_many = total <= limit
@@ -186,8 +204,8 @@ def _integer(block: bytes, position: int, mask: int) -> tuple[int, int]:
     )
 
 
-def _string(block: bytes, position: int, secret: bool) -> tuple[str, int]:
-    """Read a string; return it and where it ends (section 5.2)."""
+def _string(block: bytes, position: int, *, kept: bool) -> tuple[str, int]:
+    """Read a string, and with `kept` remember it; return it and where it ends (section 5.2)."""
     if position >= len(block):
         raise HpackError("a block ends before a string")
     octet = block[position]
@@ -201,4 +219,4 @@ def _string(block: bytes, position: int, secret: bool) -> tuple[str, int]:
     data = block[position:stop]
     if octet < 0x80:
         return data.decode("latin-1"), stop
-    return (decode(data) if secret else decode_kept(data)), stop
+    return (decode_kept(data) if kept else decode(data)), stop

@@ -18,6 +18,8 @@ from typing import Final
 from edge.wire.hpack_literals import (
     INDEXED,
     INSERTED,
+    KEPT_LENGTHS,
+    LENGTHS,
     MAX_TABLE_SIZE,
     NEVER,
     PLAIN,
@@ -169,14 +171,39 @@ class Encoder:
             self._never(field, out)
             return
         data = value.encode("latin-1")
-        if name not in _FLEETING and self._repeats(field):
-            self._append(INSERTED, name, out)
-            append_shorter(data, out)
-            self.table.insert(field)
-            self._changed()
-            return
+        length = len(data)
+        table = self.table
+        # what takes more than half of the table would push out too much
+        if name not in _FLEETING and (len(name) + length + FIELD_OVERHEAD) * 2 <= table.capacity:
+            # hashes and not the fields, so that no value is held; two fields with one hash cost an insertion, no more
+            pair = hash(field)
+            newer = self._newer
+            if pair in newer or pair in self._older:
+                self._insert(field, pair, data, out)
+                return
+            self._learned = True
+            if len(newer) >= _SEEN:
+                self._older = newer
+                newer = self._newer = set()
+            newer.add(pair)
+            if name not in STATIC_NAMES and name not in table.names:
+                alone = hash(name)
+                if alone in newer or alone in self._older:
+                    self._insert(field, alone, data, out)
+                    return
+                newer.add(alone)
         self._append(PLAIN, name, out)
-        append_raw(data, out)
+        out.append(LENGTHS[length] if length < KEPT_LENGTHS else encode_integer(length, 7, 0))
+        out.append(data)
+
+    def _insert(self, field: Field, seen: int, data: bytes, out: list[bytes]) -> None:
+        """Encode a field and put it into the table. Once it is evicted, it has to come twice again."""
+        self._newer.discard(seen)
+        self._older.discard(seen)
+        self._append(INSERTED, field[0], out)
+        append_shorter(data, out)
+        self.table.insert(field)
+        self._changed()
 
     def _append(self, heads: list[bytes], name: str, out: list[bytes]) -> None:
         """Append what begins a field: its name by index where it has one, or by its octets."""
@@ -189,37 +216,6 @@ class Encoder:
         out.append(heads[index])
         if index == 0:
             out.append(encode_name(name))
-
-    def _repeats(self, field: Field) -> bool:
-        """Return whether a pair that is in no table is worth a place in it, and remember that it was here."""
-        name, value = field
-        # what takes more than half of the table would push out too much
-        if (len(name) + len(value) + FIELD_OVERHEAD) * 2 > self.table.capacity:
-            return False
-        # hashes and not the fields, so that no value is held; two fields with one hash cost an insertion, no more
-        pair = hash(field)
-        if pair in self._newer or pair in self._older:
-            # once it is evicted, it has to come twice again
-            self._newer.discard(pair)
-            self._older.discard(pair)
-            return True
-        self._learn(pair)
-        if name in STATIC_NAMES or name in self.table.names:
-            return False
-        alone = hash(name)
-        if alone in self._newer or alone in self._older:
-            self._newer.discard(alone)
-            self._older.discard(alone)
-            return True
-        self._learn(alone)
-        return False
-
-    def _learn(self, key: int) -> None:
-        self._learned = True
-        if len(self._newer) >= _SEEN:
-            self._older = self._newer
-            self._newer = set()
-        self._newer.add(key)
 
     def _resize(self, size: int) -> None:
         self.table.resize(size)

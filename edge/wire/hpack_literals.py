@@ -23,7 +23,7 @@ _KEPT_NAMES: Final = 512
 _KEPT_OCTETS: Final = 64
 """The longest name that is remembered."""
 
-_KEPT_LENGTHS: Final = 512
+KEPT_LENGTHS: Final = 512
 """Lengths under this one are encoded beforehand."""
 
 _MAX_INDEX: Final = FIRST_DYNAMIC + MAX_TABLE_SIZE // FIELD_OVERHEAD
@@ -62,7 +62,9 @@ NEVER: Final = _heads(4, 0x10)
 STATIC: Final[dict[Field, bytes]] = {field: INDEXED[index] for field, index in STATIC_PAIRS.items()}
 """The fields of the static table, encoded."""
 
-_LENGTHS: Final = [encode_integer(length, 7, 0) for length in range(_KEPT_LENGTHS)]
+LENGTHS: Final = [encode_integer(length, 7, 0) for length in range(KEPT_LENGTHS)]
+"""How long strings begin that are not Huffman-coded."""
+
 _names: Final[dict[str, bytes]] = {}
 _literal_names: Final[dict[str, bytes]] = {}
 
@@ -90,7 +92,7 @@ def literal(name: str, value: str) -> bytes:
     except UnicodeEncodeError:
         raise unfit(name) from None
     length = len(data)
-    return head + (_LENGTHS[length] if length < _KEPT_LENGTHS else encode_integer(length, 7, 0)) + data
+    return head + (LENGTHS[length] if length < KEPT_LENGTHS else encode_integer(length, 7, 0)) + data
 
 
 def encode_name(name: str) -> bytes:
@@ -110,7 +112,7 @@ def encode_name(name: str) -> bytes:
 def append_raw(data: bytes, out: list[bytes]) -> None:
     """Append a string as it is."""
     length = len(data)
-    out.append(_LENGTHS[length] if length < _KEPT_LENGTHS else encode_integer(length, 7, 0))
+    out.append(LENGTHS[length] if length < KEPT_LENGTHS else encode_integer(length, 7, 0))
     out.append(data)
 
 

@@ -117,8 +117,10 @@ class DecoderTable:
             field: The field.
             size: What it counts: the octets of name and value and 32.
         """
-        self._evict(self.capacity - size)
-        if size <= self.capacity:
+        room = self.capacity - size
+        if self.used > room:
+            self._evict(room)
+        if room >= 0:
             self.entries.insert(FIRST_DYNAMIC, field)
             self.sizes.insert(FIRST_DYNAMIC, size)
             self.used += size

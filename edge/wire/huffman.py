@@ -32,9 +32,8 @@ _LENGTHS: Final = bytes.fromhex(
 In hexadecimal, because a tuple of them makes gcc work on mypyc's output for minutes.
 """
 
-_EOS: Final = 256
-_ERROR: Final = 256
-"""The state after EOS, which must not be in a string: nothing leads out of it. Inner nodes are 0 (the root) to 255."""
+_EOS: Final = chr(256)
+"""What EOS, which must not be in a string, is decoded to: the one character that no other code stands for."""
 
 _KEPT_OCTETS: Final = 64
 """The longest encoded string that is remembered."""
@@ -71,12 +70,12 @@ def _tree() -> list[list[int]]:
                 nodes.append([0, 0])
                 nodes[node][int(bit)] = len(nodes) - 1
             node = nodes[node][int(bit)]
-        nodes[node][int(code[-1])] = _ERROR if symbol == _EOS else ~symbol
-    nodes.append([_ERROR, _ERROR])
+        nodes[node][int(code[-1])] = ~symbol
     return nodes
 
 
 _TREE: Final = _tree()
+"""The inner nodes, 0 (the root) to 255: as many as fit into an octet."""
 
 
 def _paddings() -> frozenset[int]:
@@ -91,15 +90,20 @@ def _paddings() -> frozenset[int]:
 
 _PADDINGS: Final = _paddings()
 
-_rows: Final[list[list[tuple[int, str]]]] = [[] for _ in _TREE]
-"""By state and octet: the next state and the text that the octet completes. An empty row has not been made yet."""
+# apart, and without a tuple for each octet, they are a tenth of the memory: what a string leads through stays cached
+_texts: Final[list[list[str]]] = [[] for _ in _TREE]
+"""By state and octet: the text that the octet completes. An empty row has not been made yet."""
+_states: Final[list[bytes]] = [b"" for _ in _TREE]
+"""By state and octet: the next state."""
+_interned: Final[dict[str, str]] = {}
 
 
-def _row(state: int) -> list[tuple[int, str]]:
+def _make_row(state: int) -> None:
     row: list[tuple[int, str]] = [(state, "")]
     for _ in range(8):
         row = [(after, text) if after >= 0 else (0, text + chr(~after)) for node, text in row for after in _TREE[node]]
-    return row
+    _states[state] = bytes([after for after, _ in row])
+    _texts[state] = [_interned.setdefault(text, text) for _, text in row]
 
 
 def decode(data: bytes) -> str:
@@ -108,27 +112,27 @@ def decode(data: bytes) -> str:
     Raises:
         HpackError: The string has EOS in it, or ends in anything but at most 7 bits of EOS (RFC 7541 section 5.2).
     """
-    rows = _rows
+    texts = _texts
+    states = _states
     parts: list[str] = []
     state = 0
     rest = data
     while True:
         try:
             for octet in rest:
-                state, text = rows[state][octet]
-                parts.append(text)
+                parts.append(texts[state][octet])
+                state = states[state][octet]
             break
         except IndexError:
             # the row is not there yet; each octet before gave one part
-            rows[state] = _row(state)
+            _make_row(state)
             rest = data[len(parts) :]
+    decoded = "".join(parts)
+    if _EOS in decoded:
+        raise HpackError("a Huffman-coded string has EOS in it")
     if state not in _PADDINGS:
-        raise HpackError(
-            "a Huffman-coded string has EOS in it"
-            if state == _ERROR
-            else "a Huffman-coded string ends inside a symbol or in padding that is not up to 7 bits of ones"
-        )
-    return "".join(parts)
+        raise HpackError("a Huffman-coded string ends inside a symbol or in padding that is not up to 7 bits of ones")
+    return decoded
 
 
 def decode_kept(data: bytes) -> str:

@@ -188,7 +188,7 @@ class ServerConnection(Connection):
     def _read(self, block: bytes) -> RequestHead:
         decoder = self.decoder
         fields = self.decode(block)
-        head = RequestHead(fields, decoder.sensitive)
+        head = RequestHead(fields, decoder.sensitive, decoder.size)
         heads = self._heads
         if decoder.generation == self._heads_generation and not decoder.too_large and len(block) <= LONGEST_KEPT_HEAD:
             if len(heads) >= MAX_KEPT_HEADS:

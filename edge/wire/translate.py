@@ -12,27 +12,16 @@ from edge.model.peers import Peer
 from edge.model.refusals import metadata_too_large
 from edge.model.status import Code, Status
 from edge.wire.heads import AnswerHead, Field, RequestHead
+from edge.wire.names import HOP, TRACED, name_kind
 from edge.wire.values import encode_binary
 
 if TYPE_CHECKING:
     from edge.model.snapshot import RoutePlan
 
-HANDED: Final = "edge-call"
-"""The header by which the core finds a call that was handed to it. Callers' own is dropped."""
-
 OK_HEAD: Final[tuple[Field, ...]] = ((":status", "200"), ("content-type", "application/grpc"))
 """How an answer of our own begins."""
 
 STATUS_OK: Final[tuple[Field, ...]] = (("grpc-status", "0"),)
-
-_DROPPED: Final = frozenset(
-    # written anew for each hop, or of no use behind it
-    {"te", "host", "content-length", "grpc-timeout", "trailer", "proxy-authorization", "proxy-authenticate", HANDED}
-)
-
-_SPECIAL: Final = _DROPPED | frozenset(
-    {"x-request-id", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "forwarded"}
-)
 
 _TE: Final[Field] = ("te", "trailers")
 
@@ -72,6 +61,9 @@ def request_fields(head: RequestHead, call: Call, peer: Peer, limit: int) -> tup
     fields: Sequence[Field] = head.fields
     if call.metadata is not head.metadata:
         fields = text_fields(call.metadata)
+    elif head.simple and 0 <= head.size <= limit:
+        call.request_id = ""
+        return (_TE, *head.onward, *peer.forwarded)
     found: list[Field] = [_TE]
     request_id = ""
     chain = ""
@@ -82,11 +74,12 @@ def request_fields(head: RequestHead, call: Call, peer: Peer, limit: int) -> tup
         size += len(name) + len(value) + 32
         if not (value.isascii() and value.isprintable()):
             continue
-        if name not in _SPECIAL:
+        kind = name_kind(name) & (HOP | TRACED)
+        if not kind:
             found.append(field)
         elif name == "x-request-id":
             request_id = request_id or value
-        elif trusted and name not in _DROPPED:
+        elif trusted and kind == TRACED:
             if name == "x-forwarded-for":
                 chain = f"{chain}, {value}" if chain else value
             else:

@@ -17,6 +17,9 @@ WRITE_BUFFER = 64 * 1024
 LARGE = 64 * 1024
 """From this size on pieces are written as they are; joining them would copy more than it spares."""
 
+_FEW = 8
+"""Up to so many pieces are not worth adding up: frames are 16 KB where the other side has not asked for more."""
+
 
 class LoopTurn(Turn):
     """Writes at the end of the loop's turn.
@@ -84,8 +87,10 @@ class WireLink(Link):
         if len(pieces) == 1:
             transport.write(pieces[0])
             return
-        joined = b"".join(pieces)
-        transport.write(joined)
+        if len(pieces) > _FEW and sum(map(len, pieces)) >= LARGE:
+            transport.writelines(pieces)
+            return
+        transport.write(b"".join(pieces))
 
     def close(self) -> None:
         """Close when everything is written."""

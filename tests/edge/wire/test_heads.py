@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.wire import names
+from edge.wire import heads, names
 from edge.wire.heads import AnswerHead, Field, RequestHead
 from edge.wire.names import BINARY, CONNECTION, NAMED, UNFIT, name_kind
 from edge.wire.values import decode_binary, encode_binary, host_of
@@ -100,6 +100,16 @@ def test_the_host_stands_in_for_an_authority() -> None:
 )
 def test_the_host_of_an_authority(authority: str, host: str) -> None:
     assert host_of(authority) == host
+
+
+def test_authorities_are_remembered_within_bounds() -> None:
+    for number in range(2000):
+        assert RequestHead(replaced(":authority", f"Shop-{number}:443")).host == f"shop-{number}"
+        assert len(heads._hosts) <= 512
+    for authority in ("a" * 300, "user@shop"):
+        for _ in range(2):
+            RequestHead(replaced(":authority", authority))
+            assert authority not in heads._hosts
 
 
 def replaced(name: str, *values: str) -> list[Field]:
@@ -246,12 +256,12 @@ def test_what_is_no_base64_does_not_raise(text: str) -> None:
 
 
 def test_names_are_remembered_within_bounds() -> None:
-    before = len(names._KINDS)
+    before = len(names.KINDS)
     for number in range(5000):
         assert name_kind(f"x-some-{number}-bin") == BINARY
         assert name_kind(f"X-{number}") == UNFIT
-    assert before <= len(names._KINDS) <= 2048
+    assert before <= len(names.KINDS) <= 2048
     assert name_kind("y" * 1000) == 0
-    assert "y" * 1000 not in names._KINDS
+    assert "y" * 1000 not in names.KINDS
     assert name_kind("te") & CONNECTION
     assert name_kind("content-length") & NAMED

@@ -113,3 +113,30 @@ def test_codes_of_http_and_of_resets() -> None:
 )
 def test_the_text_of_a_timeout(seconds: float, text: str) -> None:
     assert timeout_text(seconds) == text
+
+
+NAMES = ("x-a", "traceparent", "k-bin", "te", "host", "grpc-timeout", "x-request-id", "x-forwarded-for", "forwarded")
+VALUES = ("b", "a b", "trailers", "1S", "shop", "AAEC", "AAEC,AA==", "ü", "a\tb", "", "10.0.0.1")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)), max_size=6),
+    st.booleans(),
+    st.sampled_from((CALLER, "unix:/run/x")),
+)
+def test_the_short_way_for_simple_heads_leads_to_the_same(more: list[Field], trusted: bool, caller: str) -> None:
+    found = []
+    for size in (-1, 0):  # a head that nobody has counted goes the long way
+        request = RequestHead(head(*more), size=size)
+        if request.malformed:
+            return
+        call = Call("/a.B/C", request.metadata)
+        call.request_id = "of the attempt before"
+        peer = Peers(["198.51.100.0/24"] if trusted else []).get(caller)
+        found.append((request_fields(request, call, peer, 10_000), call.request_id))
+    assert found[0] == found[1]
+
+
+def test_most_heads_are_simple() -> None:
+    assert RequestHead(head(("traceparent", "00-1"), ("user-agent", "a b"), ("grpc-timeout", "1S"))).simple
+    assert not RequestHead(head(("x-request-id", "1"))).simple
