@@ -24,6 +24,8 @@ DEADLINE = 30.0
 
 _READ = 256 * 1024
 _CREDIT_AFTER = 2**20
+_MEANINGS = 64
+"""How many header blocks of answers are remembered."""
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -109,6 +111,8 @@ class Client:
         self._authority = f"127.0.0.1:{port}"
         self._encoder = hpack.Encoder()
         self._decoder = hpack.Decoder()
+        self._meanings: dict[bytes, dict[str, str]] = {}
+        self._prepared = False
         self._frames = Frames()
         self._next = 1
         self._credit = 65_535
@@ -135,9 +139,42 @@ class Client:
         Raises:
             RuntimeError: the proxy gave no credit for the message.
         """
-        if self._credit < len(message):
+        stream, sent = self._encode(path, message, headers)
+        self.begin(stream, sent, len(message))
+        return stream
+
+    def prepare(
+        self, calls: Sequence[tuple[str, Sequence[tuple[str, str]]]], message: bytes
+    ) -> list[tuple[int, bytes]]:
+        """Return the streams of calls and what is sent for them by `begin`, in this order and before any other call.
+
+        Encoding headers that all differ takes longer than what a proxy does with them. It is not to wait for that.
+
+        Args:
+            calls: Their paths and headers.
+            message: The request of each in its gRPC frame.
+        """
+        self._prepared = True
+        return [self._encode(path, message, headers) for path, headers in calls]
+
+    def begin(self, stream: int, sent: bytes, size: int) -> None:
+        """Begin a call with the next flush.
+
+        Args:
+            stream: Its stream.
+            sent: Its frames.
+            size: The bytes of its message.
+
+        Raises:
+            RuntimeError: the proxy gave no credit for the message.
+        """
+        if self._credit < size:
             raise RuntimeError("the proxy does not give back the credit of the connection")
-        self._credit -= len(message)
+        self._credit -= size
+        self._out.append(sent)
+        self.open[stream] = Answer()
+
+    def _encode(self, path: str, message: bytes, headers: Sequence[tuple[str, str]]) -> tuple[int, bytes]:
         stream = self._next
         self._next += 2
         encode = self._encoder.encode
@@ -145,9 +182,7 @@ class Client:
         block += encode(
             [(":authority", self._authority), ("te", "trailers"), ("content-type", "application/grpc"), *headers]
         )
-        self._out.append(frame(HEADERS, END_HEADERS, stream, block) + frame(DATA, END_STREAM, stream, message))
-        self.open[stream] = Answer()
-        return stream
+        return stream, frame(HEADERS, END_HEADERS, stream, block) + frame(DATA, END_STREAM, stream, message)
 
     def flush(self) -> None:
         """Send what waits."""
@@ -178,13 +213,26 @@ class Client:
                 self._block += payload
                 self._ends = bool(flags & END_STREAM) if kind == HEADERS else self._ends
                 if flags & END_HEADERS:
-                    self.open[stream].headers.update(self._decoder.decode(self._block))  # type: ignore[arg-type] # text
+                    self.open[stream].headers.update(self._decode(self._block))
                     self._block = b""
                     if self._ends:
                         ended.append(self._end(stream))
             else:
                 self._control(kind, flags, stream, payload)
         return ended
+
+    def _decode(self, block: bytes) -> dict[str, str]:
+        """Return what a block says. The same bytes say the same until the table changes."""
+        fields = self._meanings.get(block)
+        if fields is None:
+            table = self._decoder.header_table
+            before = list(table.dynamic_entries)
+            fields = dict(self._decoder.decode(block))  # type: ignore[arg-type] # text
+            if before != list(table.dynamic_entries):
+                self._meanings.clear()
+            elif len(self._meanings) < _MEANINGS:
+                self._meanings[block] = fields
+        return fields
 
     def _end(self, stream: int) -> tuple[int, Answer]:
         answer = self.open.pop(stream)
@@ -201,6 +249,8 @@ class Client:
     def _control(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
         if kind == SETTINGS and not flags & ACK:
             table = read_settings(payload).get(HEADER_TABLE_SIZE, 4096)
+            if table < 4096 and self._prepared:
+                raise RuntimeError(f"calls were prepared for a header table of 4096 bytes; the proxy allows {table}")
             if table < 4096:
                 self._encoder.header_table_size = table
             self._out.append(frame(SETTINGS, ACK, 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge.model.call import Call, Protocol
 from edge.model.snapshot import Match
 from edge.routing.bucket import Bucket
-from edge.routing.conditions import HostPattern, is_grpc_path, normal_host
+from edge.routing.conditions import HostPattern, normal_host
 from edge.routing.rule import GrpcName, Rule
 from edge.routing.template import PathTemplate, split_path
 from edge.routing.tree import RadixTree
@@ -74,7 +74,7 @@ class HostRules:
                 return rule.fixed
             if self._services or self._any_grpc:
                 raw = path.split("/")
-                if is_grpc_path(raw):
+                if len(raw) == 3 and not raw[0] and raw[1] and raw[2]:  # as `is_grpc_path`, without calling it
                     bucket = self._services.get(raw[1])
                     if bucket is not None and (rule := bucket.sure or bucket.first(call)) is not None:
                         return rule.fixed

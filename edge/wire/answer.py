@@ -10,9 +10,12 @@ from edge.model.status import Code, Status
 from edge.wire import wrong
 from edge.wire.attempts import AttemptedCall
 from edge.wire.client import ClientConnection, ClientStream
+from edge.wire.environment import Environment
 from edge.wire.frames import CANCEL, NO_ERROR, REFUSED_STREAM, error_name
 from edge.wire.heads import AnswerHead
 from edge.wire.meter import Meter
+from edge.wire.request_head import RequestHead
+from edge.wire.server import ServerConnection
 from edge.wire.translate import OK_HEAD, answer_fields, reset_code, status_fields
 
 MAX_ATTEMPTS: Final = 4
@@ -29,6 +32,8 @@ class EndpointStream(ClientStream):
         number: The stream identifier.
         caller: The caller's side.
     """
+
+    __slots__ = ("caller",)
 
     def __init__(self, conn: ClientConnection, number: int, caller: AnsweredCall) -> None:
         super().__init__(conn, number)
@@ -62,10 +67,14 @@ class EndpointStream(ClientStream):
 class AnsweredCall(AttemptedCall):
     """What a call does with the answer of its endpoint."""
 
-    coding: str = ""
-    """What the messages of the answer are compressed with."""
-    request_meter: Meter | None = None
-    answer_meter: Meter | None = None
+    __slots__ = ("answer_meter", "coding", "request_meter")
+
+    def __init__(self, conn: ServerConnection, number: int, environment: Environment, head: RequestHead) -> None:
+        super().__init__(conn, number, environment, head)
+        self.coding: str = ""
+        """What the messages of the answer are compressed with."""
+        self.request_meter: Meter | None = None
+        self.answer_meter: Meter | None = None
 
     def request_sent(self, size: int) -> None:
         """Bytes of the request that waited have gone."""

@@ -17,30 +17,31 @@ from edge.wire.carrier import Carrier
 from edge.wire.client import ClientConnection, ClientStream
 from edge.wire.environment import Environment
 from edge.wire.frames import CANCEL
-from edge.wire.heads import RequestHead
+from edge.wire.request_head import RequestHead
 from edge.wire.server import ServerConnection
 
 
 class AttemptedCall(CallState):
     """What a call does when an attempt fails or takes long."""
 
-    kept_size: int = 0
-    kept_end: bool = False
-    repeats: int = 0
-    """How often the request was sent again without the pipeline's leave; the core is not asked for ever either."""
-    replayed: int = 0
-    """Bytes that are sent a second time and have not gone yet."""
-    handed: str = ""
-    """By what name the call was handed to the core, which makes further attempts itself."""
-    pausing: bool = False
-    """Whether no attempt is under way, and the next one begins when the alarm goes off."""
-    rivals: list[tuple[ClientStream, Endpoint]] | None = None
-    """The attempts under way besides the latest, each with what was leased for it."""
+    __slots__ = ("handed", "kept", "kept_end", "kept_size", "pausing", "repeats", "replayed", "rivals")
 
     def __init__(self, conn: ServerConnection, number: int, environment: Environment, head: RequestHead) -> None:
         super().__init__(conn, number, environment, head)
         self.kept: list[bytes] | None = []
         """What may have to be sent (again); None when it was too much or the answer has begun."""
+        self.kept_size: int = 0
+        self.kept_end: bool = False
+        self.repeats: int = 0
+        """How often the request was sent again without the pipeline's leave; the core is not asked for ever either."""
+        self.replayed: int = 0
+        """Bytes that are sent a second time and have not gone yet."""
+        self.handed: str = ""
+        """By what name the call was handed to the core, which makes further attempts itself."""
+        self.pausing: bool = False
+        """Whether no attempt is under way, and the next one begins when the alarm goes off."""
+        self.rivals: list[tuple[ClientStream, Endpoint]] | None = None
+        """The attempts under way besides the latest, each with what was leased for it."""
 
     # === one after another ===
 

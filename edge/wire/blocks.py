@@ -34,6 +34,16 @@ class Blocks(Sender):
         turn: Where it says that there is something to write.
     """
 
+    __slots__ = (
+        "_block",
+        "_block_flags",
+        "_block_size",
+        "_control_since",
+        "block_stream",
+        "control",
+        "decoder",
+    )
+
     def __init__(self, rules: Rules, turn: Turn) -> None:
         super().__init__(rules, turn)
         self.decoder = Decoder(max_list_size=rules.max_list, max_fields=rules.max_headers)

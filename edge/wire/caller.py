@@ -8,12 +8,14 @@ from edge.model.call import Call, StatusSource
 from edge.model.errors import DirectReply, GatewayError
 from edge.model.refusals import late
 from edge.model.status import Code
+from edge.wire.acceptor import ServerStream
 from edge.wire.carrier import Carrier, Waiter
 from edge.wire.client import ClientConnection, ClientStream
 from edge.wire.environment import Environment
 from edge.wire.frames import CANCEL, NO_ERROR
-from edge.wire.heads import Field, RequestHead
-from edge.wire.server import ServerConnection, ServerStream
+from edge.wire.heads import Field
+from edge.wire.request_head import RequestHead
+from edge.wire.server import ServerConnection
 from edge.wire.translate import OK_HEAD, STATUS_OK, refusal_fields
 
 NO_FIELDS: Final[tuple[Field, ...]] = ()
@@ -30,31 +32,48 @@ class CallState(ServerStream):
         head: The request.
     """
 
-    leg: ClientStream | None = None
-    """The endpoint's side, once there is one."""
-    carrier: Carrier | None = None
-    """Where a connection is waited for."""
-    waiter: Waiter | None = None
-    unary: bool = False
-    """Whether the schema knows the method to be unary, so that it has the time limits of unary calls."""
-    done: bool = False
-    """Whether the call is over."""
-    limit_end: float = -1.0
-    """When the call has to be over, by the monotonic clock, or -1."""
-    limit_seconds: float = -1.0
-    limit_whose: str = "caller"
-    alarm: float = -1.0
-    """When the attempt under way has taken too long or the next one begins, by the monotonic clock, or -1."""
-    idle: float = -1.0
-    """The seconds it may be quiet, or -1."""
-    touched: float = 0.0
-    """When a message last came from either side, by the monotonic clock."""
+    __slots__ = (
+        "alarm",
+        "call",
+        "carrier",
+        "done",
+        "env",
+        "head",
+        "idle",
+        "leg",
+        "limit_end",
+        "limit_seconds",
+        "limit_whose",
+        "peer",
+        "touched",
+        "unary",
+        "waiter",
+    )
 
     def __init__(self, conn: ServerConnection, number: int, environment: Environment, head: RequestHead) -> None:
         super().__init__(conn, number)
         self.env = environment
         self.head = head
         self.peer = conn.peer
+        self.leg: ClientStream | None = None
+        """The endpoint's side, once there is one."""
+        self.carrier: Carrier | None = None
+        """Where a connection is waited for."""
+        self.waiter: Waiter | None = None
+        self.unary: bool = False
+        """Whether the schema knows the method to be unary, so that it has the time limits of unary calls."""
+        self.done: bool = False
+        """Whether the call is over."""
+        self.limit_end: float = -1.0
+        """When the call has to be over, by the monotonic clock, or -1."""
+        self.limit_seconds: float = -1.0
+        self.limit_whose: str = "caller"
+        self.alarm: float = -1.0
+        """When the attempt under way has taken too long or the next one begins, by the monotonic clock, or -1."""
+        self.idle: float = -1.0
+        """The seconds it may be quiet, or -1."""
+        self.touched: float = 0.0
+        """When a message last came from either side, by the monotonic clock."""
         self.call = Call(head.path, head.metadata, host=head.host, peer=conn.peer, tls=conn.tls, started=conn.now)
 
     def admitted(self) -> None:

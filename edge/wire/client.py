@@ -24,7 +24,7 @@ from edge.wire.frames import (
     window_frame,
 )
 from edge.wire.heads import AnswerHead, Field
-from edge.wire.sending import Rules, Turn
+from edge.wire.sending import Rules, Sender, Turn
 from edge.wire.stream import Stream
 
 MAX_KEPT_HEADS: Final = 256
@@ -60,8 +60,12 @@ class Owner:
 class ClientStream(Stream):
     """A call to an endpoint."""
 
-    answered: bool = False
-    """Whether the head of the answer has come."""
+    __slots__ = ("answered",)
+
+    def __init__(self, conn: Sender, number: int) -> None:
+        super().__init__(conn, number)
+        self.answered: bool = False
+        """Whether the head of the answer has come."""
 
     def on_oversized(self) -> None:
         """The stream is over, because the metadata of its answer is larger than the limit."""
@@ -79,6 +83,18 @@ class ClientConnection(Connection):
         owner: Who keeps it.
         prefix: The fields that every request begins with: method, scheme and authority.
     """
+
+    __slots__ = (
+        "_heads",
+        "_heads_generation",
+        "_next_id",
+        "_trailers",
+        "full",
+        "leaving",
+        "owner",
+        "ponged",
+        "prefix",
+    )
 
     def __init__(self, rules: Rules, turn: Turn, owner: Owner, prefix: tuple[Field, ...]) -> None:
         super().__init__(rules, turn)

@@ -43,6 +43,14 @@ class Receiver(Blocks):
         turn: Where it says that there is something to write.
     """
 
+    __slots__ = (
+        "_data_end",
+        "_data_left",
+        "_data_stream",
+        "_rest",
+        "last_id",
+    )
+
     def __init__(self, rules: Rules, turn: Turn) -> None:
         super().__init__(rules, turn)
         self.last_id: int = 0

@@ -31,17 +31,26 @@ from edge.wire.frames import (
     read_settings,
     read_word,
 )
+from edge.wire.sending import Rules, Turn
 
 
 class Connection(Receiver):
     """A connection of either role. `ServerConnection` and `ClientConnection` add what differs."""
 
-    peer_settled: bool = False
-    """Whether the other side has sent its first SETTINGS."""
-    peer_streams: int = 2**31 - 1
-    """The streams the other side lets us have at once."""
-    acknowledged: int = 0
-    """How many of our SETTINGS the other side has acknowledged."""
+    __slots__ = (
+        "acknowledged",
+        "peer_settled",
+        "peer_streams",
+    )
+
+    def __init__(self, rules: Rules, turn: Turn) -> None:
+        super().__init__(rules, turn)
+        self.peer_settled: bool = False
+        """Whether the other side has sent its first SETTINGS."""
+        self.peer_streams: int = 2**31 - 1
+        """The streams the other side lets us have at once."""
+        self.acknowledged: int = 0
+        """How many of our SETTINGS the other side has acknowledged."""
 
     # === for the roles to override ===
 

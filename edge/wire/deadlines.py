@@ -18,6 +18,8 @@ FAR: Final = 2**62
 class Timed:
     """Something that has to end in time."""
 
+    __slots__ = ("slot",)
+
     def __init__(self) -> None:
         self.slot: int = -1
         """Where it is in the wheel, or -1."""

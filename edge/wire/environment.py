@@ -14,7 +14,7 @@ from edge.model.pipeline import Pipeline
 from edge.model.unexpected import unexpected
 from edge.wire.carrier import Carrier
 from edge.wire.deadlines import Wheel
-from edge.wire.heads import RequestHead
+from edge.wire.request_head import RequestHead
 
 if TYPE_CHECKING:
     from edge.model.call import Call

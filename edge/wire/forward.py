@@ -6,32 +6,28 @@ on one stream acts on the other at once.
 
 from __future__ import annotations
 
-from random import getrandbits
 from typing import Final
 
 from edge.model.errors import GatewayError, InvalidRequest, VerbNotAllowed, Violation, WrongCardinality
 from edge.model.refusals import not_grpc, too_large
-from edge.model.resilience import PREVIOUS_ATTEMPTS, attempts_before
-from edge.wire.answer import AnsweredCall, EndpointStream
+from edge.wire.answer import EndpointStream
 from edge.wire.caller import NO_FIELDS, CallWaiter
 from edge.wire.carrier import Carrier
 from edge.wire.client import ClientConnection, ClientStream
-from edge.wire.heads import AnswerHead, RequestHead
-from edge.wire.hpack_encoder import literal
+from edge.wire.heads import AnswerHead
 from edge.wire.meter import Meter
-from edge.wire.names import HANDED
-from edge.wire.translate import request_fields, timeout_text
+from edge.wire.request_block import SentCall
+from edge.wire.request_head import RequestHead
 from edge.wire.wrong import bad_flag, flag_fits
 
 REPLAY_BYTES: Final = 64 * 1024
 """The most bytes of a request that are kept until its answer begins, to send them again elsewhere."""
 
-AT_ONCE: Final = 0.0005
-"""Seconds after which the caller's time limit is not handed on as it came but computed anew."""
 
-
-class ForwardedCall(AnsweredCall):
+class ForwardedCall(SentCall):
     """A native gRPC call: the caller's side, and the call itself."""
+
+    __slots__ = ()
 
     # === the head ===
 
@@ -136,7 +132,7 @@ class ForwardedCall(AnsweredCall):
         if self.done:
             return
         try:
-            block = self._block(conn)
+            block = self.request_block(conn)
         except GatewayError as error:
             if self.env.protections is not None:
                 self.env.protections.act("header_list", self.peer, error.message)
@@ -160,61 +156,6 @@ class ForwardedCall(AnsweredCall):
             self._pass_on(leg, data, self.kept_end and index == last)
         if self.kept_size > REPLAY_BYTES:
             self.outgrown()
-
-    def _block(self, conn: ClientConnection) -> bytes:
-        """Return the header block for the endpoint.
-
-        Raises:
-            MetadataTooLarge: the caller sent more than the limit.
-        """
-        call = self.call
-        env = self.env
-        head = self.head
-        peer = env.peers.get(self.peer)
-        if not self.handed:
-            call.peer = peer.address  # the core does the same
-        kept = head.kept and call.metadata is head.metadata
-        request_id = call.request_id  # of the attempt before
-        if kept and head.sent:
-            fields = head.sent
-            call.request_id = head.request_id
-        else:
-            fields = request_fields(head, call, peer, env.max_metadata)
-            if kept:
-                head.sent = fields
-                head.request_id = call.request_id
-        before = ""
-        retries = call.retries
-        if retries is not None and retries.count + retries.hedges:
-            before = attempts_before(call.metadata, retries.count + retries.hedges)
-            fields = tuple([field for field in fields if field[0] != PREVIOUS_ATTEMPTS])
-            kept = False
-        encoder = conn.encoder
-        block = encoder.encode_kept(conn.prefix)
-        sensitive = head.sensitive
-        timeout = ""
-        if self.limit_end >= 0.0:
-            # right behind the pseudo-headers (gRPC doc/PROTOCOL-HTTP2.md)
-            if self.limit_whose == "caller" and env.now() - call.started < AT_ONCE:
-                timeout = head.timeout_text
-            else:
-                timeout = timeout_text(max(self.limit_end - env.now(), 0.0))
-        if kept:
-            block += encoder.encode_kept(head.path_fields, sensitive)
-            if timeout:
-                block += literal("grpc-timeout", timeout)
-            block += encoder.encode_kept(fields, sensitive)
-        else:
-            first = (*head.path_fields, ("grpc-timeout", timeout)) if timeout else head.path_fields
-            block += encoder.encode(first + fields, sensitive)
-        if not call.request_id:
-            call.request_id = request_id or f"{getrandbits(128):032x}"
-            block += literal("x-request-id", call.request_id)
-        if before:
-            block += literal(PREVIOUS_ATTEMPTS, before)
-        if self.handed:
-            block += literal(HANDED, self.handed)
-        return block
 
     # === the body ===
 

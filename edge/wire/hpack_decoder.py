@@ -46,6 +46,8 @@ class Decoder:
         """Whether it was `too_large` by the number of its fields alone."""
         self.size = 0
         """What the fields of the last block count: name, value and 32 for each."""
+        self.literals: list[int] = []
+        """Which fields of the last block came as literals and not by their index."""
         self.sensitive: frozenset[str] = NONE
         """The names of the last block's never-indexed literals: whoever sends them on must not index them either
         (RFC 7541 section 7.1.3)."""
@@ -90,6 +92,7 @@ class Decoder:
         total = 0
         fields: list[Field] = []
         hidden: list[str] = []
+        literals: list[int] = []
         index = 0
         try:
             while position < end:
@@ -135,6 +138,7 @@ class Decoder:
                             # a secret, or what comes by its index the next time
                             value = decode(data)
                     field = (name, value)
+                    literals.append(len(fields))
                     fields.append(field)
                     size = len(name) + len(value) + FIELD_OVERHEAD
                     total += size
@@ -149,9 +153,11 @@ class Decoder:
                     # decode on for the table's sake, and keep only what tells who asks
                     del fields[FIRST_FIELDS:]
                     hidden.clear()
+                    literals.clear()
         except IndexError:
             raise HpackError(f"index {index} is beyond the table, which has {len(entries) - 1} entries") from None
         self.size = total
+        self.literals = literals
         if total > limit or len(fields) > self._max_fields:
             self.too_large = True
             self.too_many = total <= limit

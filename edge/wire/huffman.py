@@ -1,11 +1,14 @@
 """The Huffman code of HPACK (RFC 7541 section 5.2 and appendix B), both ways.
 
-The code is canonical: the lengths of appendix B alone decide it. Decoding goes octet by octet through a table whose
-rows, one per inner node of the code's tree, are made when they are first needed: importing costs next to nothing.
+The code is canonical: the lengths of appendix B alone decide it. Short strings are decoded octet by octet through a
+table whose rows, one per inner node of the code's tree, are made when they are first needed: importing costs next to
+nothing. Long ones go through zlib: the code of DEFLATE (RFC 1951 section 3.2.2) is canonical as well, so a block whose
+header has the lengths of appendix B holds HPACK's very bits.
 """
 
 from __future__ import annotations
 
+import zlib
 from typing import Final
 
 
@@ -106,12 +109,57 @@ def _make_row(state: int) -> None:
     _texts[state] = [_interned.setdefault(text, text) for _, text in row]
 
 
+_REVERSED: Final = bytes([int(format(octet, "08b")[::-1], 2) for octet in range(256)])
+"""DEFLATE fills octets from their lowest bit."""
+
+_LONGEST_CODE: Final = 15
+"""Of DEFLATE. Symbols with longer ones are hardly ever sent; all begin with 15 ones, where the block ends for zlib."""
+
+_END: Final = b"\xff\x7f"
+"""15 ones and a zero: the end of the block, unless the string ended inside a symbol and took some of the ones."""
+
+_SHORT: Final = 16 if __file__.endswith(".py") else 96
+"""Octets under which the table is quicker than zlib, in Python and compiled."""
+
+
+def _block_header() -> bytes:
+    """Return a header of a DEFLATE block with our lengths, which ends with an octet (RFC 1951 section 3.2.7)."""
+    fixed_and_empty = "010" + "0000000"
+    lengths = [length if length <= _LONGEST_CODE else 0 for length in _LENGTHS[:-1]]
+    # the lengths 0 to 15 in 4 bits each, in the order they are asked for; 16 to 18, the first three, are not used
+    code_lengths = "000" * 3 + "001" * 16
+    codes = "".join([format(length, "04b") for length in (*lengths, _LONGEST_CODE, 1)])
+    bits = fixed_and_empty * 3 + "1" + "01" + "00000" + "00000" + "1111" + code_lengths + codes
+    return bytes([int(bits[at : at + 8][::-1], 2) for at in range(0, len(bits), 8)])
+
+
+def _inflater() -> zlib._Decompress:
+    """Return a decompressor that has read the header, to be copied for each string."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflater.decompress(_block_header())
+    return inflater
+
+
+_INFLATER: Final = _inflater()
+
+
 def decode(data: bytes) -> str:
     """Decode one string to latin-1 text, and remember nothing of it: right for what may be a secret.
 
     Raises:
         HpackError: The string has EOS in it, or ends in anything but at most 7 bits of EOS (RFC 7541 section 5.2).
     """
+    if len(data) < _SHORT:
+        return _decode_by_table(data)
+    inflater = _INFLATER.copy()
+    found = inflater.decompress(data.translate(_REVERSED) + _END)
+    # the padding has 0 to 6 bits when all of `_END` was used, and 7 when half of it was and the last octet has a zero
+    if inflater.eof and (not inflater.unused_data or (len(inflater.unused_data) == 1 and data[-1] != 0xFF)):
+        return found.decode("latin-1")
+    return _decode_by_table(data)
+
+
+def _decode_by_table(data: bytes) -> str:
     texts = _texts
     states = _states
     parts: list[str] = []

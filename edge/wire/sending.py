@@ -114,6 +114,34 @@ class Sender:
         turn: Where it says that there is something to write.
     """
 
+    __slots__ = (
+        "allowance",
+        "blocked",
+        "credit_at",
+        "credit_low",
+        "dirty",
+        "encoder",
+        "ended",
+        "expected",
+        "goaway_last",
+        "link",
+        "most_ahead",
+        "now",
+        "out",
+        "owed",
+        "peer_frame",
+        "peer_window",
+        "pumped",
+        "recv_left",
+        "resets",
+        "rules",
+        "send_window",
+        "stream_credit_at",
+        "streams",
+        "turn",
+        "waiting",
+    )
+
     def __init__(self, rules: Rules, turn: Turn) -> None:
         self.rules = rules
         self.turn = turn

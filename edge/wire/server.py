@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy_extensions import mypyc_attr
-
 from edge.model.call import TlsIdentity
 from edge.model.counters import Protections
+from edge.wire.acceptor import Acceptor
 from edge.wire.control import Connection
 from edge.wire.frames import (
     DEFAULT_WINDOW,
@@ -28,7 +27,9 @@ from edge.wire.frames import (
     settings_frame,
     window_frame,
 )
-from edge.wire.heads import AnswerHead, Field, RequestHead
+from edge.wire.heads import AnswerHead
+from edge.wire.request_head import RequestHead
+from edge.wire.request_shape import Shapes
 from edge.wire.sending import Rules, Turn
 from edge.wire.stream import Stream
 
@@ -44,28 +45,6 @@ MAX_PINGS: Final = 10
 _DRAIN_PING: Final = b"edgedrn!"
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
-class ServerStream(Stream):
-    """A request and its answer."""
-
-    def begin(self, head: RequestHead, end: bool) -> None:
-        """Take the request. With `end` there is no body."""
-        raise NotImplementedError
-
-
-@mypyc_attr(allow_interpreted_subclasses=True)
-class Acceptor:
-    """Decides what becomes of requests. For the gateway to override."""
-
-    def stream(self, conn: ServerConnection, number: int, head: RequestHead) -> ServerStream:
-        """Return the stream object for a request. `begin` is called next."""
-        raise NotImplementedError
-
-    def oversized(self, head: RequestHead) -> tuple[Field, ...]:
-        """Return the answer, without a body, to a request whose header list is too large and may not be whole."""
-        raise NotImplementedError
-
-
 class ServerConnection(Connection):
     """A connection of a caller.
 
@@ -78,6 +57,26 @@ class ServerConnection(Connection):
         tls: Who the caller is by its certificate, or None.
         scheme: `http` or `https`.
     """
+
+    __slots__ = (
+        "_allowed",
+        "_final",
+        "_heads",
+        "_heads_generation",
+        "_pinged",
+        "_pings",
+        "_preface",
+        "_premature",
+        "_shapes",
+        "acceptor",
+        "draining",
+        "idle_since",
+        "peer",
+        "protections",
+        "scheme",
+        "tls",
+        "total",
+    )
 
     def __init__(
         self,
@@ -110,6 +109,7 @@ class ServerConnection(Connection):
         self._preface: bytes = PREFACE
         self._heads: dict[bytes, RequestHead] = {}
         self._heads_generation: int = 0
+        self._shapes = Shapes()
 
     def start(self) -> None:
         """Send what a server begins with. The preface of the caller is still to be received."""
@@ -188,7 +188,7 @@ class ServerConnection(Connection):
     def _read(self, block: bytes) -> RequestHead:
         decoder = self.decoder
         fields = self.decode(block)
-        head = RequestHead(fields, decoder.sensitive, decoder.size)
+        head = self._shapes.read(fields, decoder)
         heads = self._heads
         if decoder.generation == self._heads_generation and not decoder.too_large and len(block) <= LONGEST_KEPT_HEAD:
             if len(heads) >= MAX_KEPT_HEADS:

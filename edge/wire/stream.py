@@ -30,8 +30,28 @@ class Stream(Timed):
         number: The stream identifier.
     """
 
+    __slots__ = (
+        "_queue",
+        "_queue_end",
+        "_sensitive",
+        "_sent",
+        "_trailers",
+        "closed",
+        "conn",
+        "ended_in",
+        "ended_out",
+        "expected",
+        "headed",
+        "held",
+        "id",
+        "owed",
+        "queued",
+        "recv_left",
+        "send_window",
+    )
+
     def __init__(self, conn: Sender, number: int) -> None:
-        super().__init__()
+        self.slot = -1
         self.conn = conn
         self.id: int = number
         self.send_window: int = conn.peer_window

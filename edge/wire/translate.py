@@ -11,8 +11,9 @@ from edge.model.errors import GatewayError
 from edge.model.peers import Peer
 from edge.model.refusals import metadata_too_large
 from edge.model.status import Code, Status
-from edge.wire.heads import AnswerHead, Field, RequestHead
+from edge.wire.heads import AnswerHead, Field
 from edge.wire.names import HOP, TRACED, name_kind
+from edge.wire.request_head import RequestHead
 from edge.wire.values import encode_binary
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from edge.model.snapshot import Admission, RoutePlan, Snapshot, SourceState, Ups
 from edge.model.watch import Watch
 from edge.proxy import Dispatcher
 from edge.routing import RadixRouteTable
+from edge.wire.acceptor import Acceptor, ServerStream
 from edge.wire.caller import CallState
 from edge.wire.carrier import Carrier, Waiter
 from edge.wire.client import ClientConnection, Owner
@@ -25,9 +26,10 @@ from edge.wire.connection import Receiver
 from edge.wire.deadlines import Wheel
 from edge.wire.environment import Environment
 from edge.wire.forward import ForwardedCall
-from edge.wire.heads import Field, RequestHead
+from edge.wire.heads import Field
+from edge.wire.request_head import RequestHead
 from edge.wire.sending import Rules, Turn
-from edge.wire.server import Acceptor, ServerConnection, ServerStream
+from edge.wire.server import ServerConnection
 from edge.wire.translate import OK_HEAD
 from tests.edge.wire.support import PREFIX, Peer
 
@@ -288,10 +290,16 @@ class InTurn:
     def leave(self, call: Call, failed: bool | None, now: float) -> None:
         raise AssertionError("it admits every call")
 
+    def tried(self, call: Call, failed: bool, now: float) -> None:
+        raise AssertionError("it admits every call")
+
     def find(self, address: str) -> Endpoint | None:
         raise AssertionError("nobody looks for an endpoint")
 
     def drain(self, address: str) -> None:
+        raise AssertionError("nothing is drained")
+
+    def undrain(self, address: str) -> None:
         raise AssertionError("nothing is drained")
 
     def drop(self, address: str) -> None:

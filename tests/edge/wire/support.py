@@ -10,11 +10,13 @@ import hpack
 from edge.model.counters import Protections
 from edge.model.settings import Limits
 from edge.wire import frames
+from edge.wire.acceptor import Acceptor, ServerStream
 from edge.wire.client import ClientConnection, Owner
 from edge.wire.connection import Receiver
-from edge.wire.heads import Field, RequestHead
+from edge.wire.heads import Field
+from edge.wire.request_head import RequestHead
 from edge.wire.sending import Link, Rules, Turn
-from edge.wire.server import Acceptor, ServerConnection, ServerStream
+from edge.wire.server import ServerConnection
 
 Event = tuple[Any, ...]
 """What a frame says: its kind, its stream, and what else there is to it."""

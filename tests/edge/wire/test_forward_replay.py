@@ -14,7 +14,7 @@ from edge.model.snapshot import RoutePlan
 from edge.wire import frames
 from edge.wire.carrier import Carrier
 from edge.wire.frames import CANCEL, REFUSED_STREAM
-from edge.wire.heads import RequestHead
+from edge.wire.request_head import RequestHead
 from tests.edge.wire.place import Place
 from tests.edge.wire.support import ANSWER, TRAILERS, Event, Peer, head, message
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.wire import heads, names
-from edge.wire.heads import AnswerHead, Field, RequestHead
+from edge.wire import names, request_head
+from edge.wire.heads import AnswerHead, Field
 from edge.wire.names import BINARY, CONNECTION, NAMED, UNFIT, name_kind
+from edge.wire.request_head import RequestHead
 from edge.wire.values import decode_binary, encode_binary, host_of
 from tests.edge.wire.support import ANSWER, GRPC, head
 
@@ -105,11 +106,11 @@ def test_the_host_of_an_authority(authority: str, host: str) -> None:
 def test_authorities_are_remembered_within_bounds() -> None:
     for number in range(2000):
         assert RequestHead(replaced(":authority", f"Shop-{number}:443")).host == f"shop-{number}"
-        assert len(heads._hosts) <= 512
+        assert len(request_head._hosts) <= 512
     for authority in ("a" * 300, "user@shop"):
         for _ in range(2):
             RequestHead(replaced(":authority", authority))
-            assert authority not in heads._hosts
+            assert authority not in request_head._hosts
 
 
 def replaced(name: str, *values: str) -> list[Field]:

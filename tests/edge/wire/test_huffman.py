@@ -137,3 +137,27 @@ def test_an_error_is_not_remembered_as_a_string() -> None:
     for _ in range(2):
         with pytest.raises(HpackError):
             huffman.decode_kept(b"\xff")
+
+
+@given(
+    st.text(st.characters(max_codepoint=126), min_size=100, max_size=300),
+    st.lists(st.sampled_from("\\<{`~^|\0\xff"), max_size=3),
+    st.integers(0, 4),
+    st.binary(max_size=5),
+    st.one_of(st.none(), st.integers(0, 255)),
+)
+@settings(deadline=None, max_examples=600)
+def test_long_strings_decode_as_hpack_decodes_them(
+    text: str, rare: list[str], cut: int, tail: bytes, last: int | None
+) -> None:
+    coded = huffman.encode((text + "".join(rare)).encode("latin-1"))
+    data = coded[: len(coded) - cut] + tail
+    if last is not None:
+        data = data[:-1] + bytes((last,))
+    try:
+        expected = decode_huffman(data)
+    except HPACKDecodingError:
+        with pytest.raises(HpackError):
+            huffman.decode(data)
+    else:
+        assert huffman.decode(data) == expected.decode("latin-1")

@@ -10,7 +10,8 @@ from edge.model.call import Call
 from edge.model.errors import MetadataTooLarge
 from edge.model.peers import Peers
 from edge.model.status import Code, Detail, Status
-from edge.wire.heads import Field, RequestHead
+from edge.wire.heads import Field
+from edge.wire.request_head import RequestHead
 from edge.wire.translate import escape_message, http_code, request_fields, reset_code, status_fields, timeout_text
 from edge.wire.values import decode_binary
 from tests.edge.wire.support import head
