@@ -36,7 +36,7 @@ class EndpointStream(ClientStream):
     __slots__ = ("caller",)
 
     def __init__(self, conn: ClientConnection, number: int, caller: AnsweredCall) -> None:
-        super().__init__(conn, number)
+        ClientStream.__init__(self, conn, number)  # super() costs as much as the rest, for every call
         self.caller = caller
 
     def on_head(self, head: AnswerHead, end: bool) -> None:
@@ -70,7 +70,7 @@ class AnsweredCall(AttemptedCall):
     __slots__ = ("answer_meter", "coding", "request_meter")
 
     def __init__(self, conn: ServerConnection, number: int, environment: Environment, head: RequestHead) -> None:
-        super().__init__(conn, number, environment, head)
+        AttemptedCall.__init__(self, conn, number, environment, head)
         self.coding: str = ""
         """What the messages of the answer are compressed with."""
         self.request_meter: Meter | None = None

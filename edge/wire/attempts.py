@@ -27,7 +27,7 @@ class AttemptedCall(CallState):
     __slots__ = ("handed", "kept", "kept_end", "kept_size", "pausing", "repeats", "replayed", "rivals")
 
     def __init__(self, conn: ServerConnection, number: int, environment: Environment, head: RequestHead) -> None:
-        super().__init__(conn, number, environment, head)
+        CallState.__init__(self, conn, number, environment, head)
         self.kept: list[bytes] | None = []
         """What may have to be sent (again); None when it was too much or the answer has begun."""
         self.kept_size: int = 0

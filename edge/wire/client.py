@@ -63,7 +63,7 @@ class ClientStream(Stream):
     __slots__ = ("answered",)
 
     def __init__(self, conn: Sender, number: int) -> None:
-        super().__init__(conn, number)
+        Stream.__init__(self, conn, number)
         self.answered: bool = False
         """Whether the head of the answer has come."""
 

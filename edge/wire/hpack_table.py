@@ -118,12 +118,14 @@ class DecoderTable:
             size: What it counts: the octets of name and value and 32.
         """
         room = self.capacity - size
-        if self.used > room:
+        used = self.used
+        if used > room:
             self._evict(room)
+            used = self.used
         if room >= 0:
             self.entries.insert(FIRST_DYNAMIC, field)
             self.sizes.insert(FIRST_DYNAMIC, size)
-            self.used += size
+            self.used = used + size
 
     def resize(self, capacity: int) -> None:
         """Set the capacity in octets; the oldest entries that no longer fit go (section 4.3)."""

@@ -37,7 +37,7 @@ class RequestHead(Head):
         fields: Its fields.
         sensitive: The names that came never-indexed and have to leave so (RFC 7541 section 7.1.3).
         size: What the fields count, or -1.
-        shape: What requests of this kind look like, or None. It has to be the one of `key_of` these fields.
+        shape: What requests of this kind look like, or None. It has to be the one of these fields.
     """
 
     __slots__ = (
@@ -67,7 +67,7 @@ class RequestHead(Head):
         size: int = -1,
         shape: RequestShape | None = None,
     ) -> None:
-        super().__init__(fields, sensitive)
+        Head.__init__(self, fields, sensitive)  # super() takes its time, for every call
         self.size = size
         self.verb: str = ""
         """The method in upper case, as sent."""
@@ -120,11 +120,12 @@ class RequestHead(Head):
         self.authority = model.authority
         self.host = model.host
         self.content_type = model.content_type
-        self.content_length = model.content_length
         self.coding = model.coding
         self.accepted = model.accepted
-        self.hosts = model.hosts
-        self.given_host = model.given_host
+        if model.content_length >= 0 or model.hosts:
+            self.content_length = model.content_length
+            self.hosts = model.hosts
+            self.given_host = model.given_host
         self.grpc = True
         self.simple = True
         self.shape = shape

@@ -70,14 +70,6 @@ class RequestShape:
         return self.sent
 
 
-def key_of(fields: list[Field], literals: list[int]) -> tuple[Field | str, ...]:
-    """Return what blocks of one shape have in common: their fields, but of those that came as literals the name."""
-    key: list[Field | str] = [*fields]
-    for at in literals:
-        key[at] = fields[at][0]
-    return tuple(key)
-
-
 def shape_of(head: RequestHead, literals: list[int]) -> RequestShape | None:
     """Return the shape of a request, or None when there is more to it than values: it is looked at each time."""
     if head.malformed or not head.grpc or not head.simple:
@@ -97,6 +89,7 @@ class Shapes:
 
     def __init__(self) -> None:
         self._shapes: dict[tuple[Field | str, ...], RequestShape] = {}
+        """By what blocks of one shape have in common: their fields, but of those that came as literals the name."""
 
     def read(self, fields: list[Field], decoder: Decoder) -> RequestHead:
         """Return the head of a request.
@@ -110,7 +103,10 @@ class Shapes:
         size = decoder.size
         if not 0 < len(literals) < len(fields) <= MAX_FIELDS or decoder.too_large or not sensitive <= SECRET:
             return RequestHead(fields, sensitive, size)
-        key = key_of(fields, literals)
+        parts: list[Field | str] = [*fields]
+        for at in literals:
+            parts[at] = fields[at][0]
+        key = tuple(parts)
         shape = self._shapes.get(key)
         head = RequestHead(fields, sensitive, size, shape)
         if shape is None and size <= LONGEST:
