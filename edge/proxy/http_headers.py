@@ -7,13 +7,13 @@ what peers say of those before them is believed or replaced by the same rule as 
 from __future__ import annotations
 
 import re
-from random import getrandbits
 from urllib.parse import unquote_to_bytes
 
 from edge.model.call import Call
 from edge.model.errors import InvalidRequest, MetadataTooLarge, Violation
 from edge.model.http import HeaderPairs, HttpRequest
 from edge.model.peers import Peer
+from edge.model.request_id import new_request_id
 from edge.model.snapshot import RoutePlan
 from edge.policies import changed
 
@@ -162,7 +162,7 @@ def request_headers(call: Call, request: HttpRequest, peer: Peer, authority: str
     # the version that the caller spoke (RFC 9110 section 7.6.3)
     own = VIA if request.version == "1.1" else f"{request.version} edge"
     result.append(("via", f"{via}, {own}" if via else own))
-    call.request_id = request_id or f"{getrandbits(128):032x}"
+    call.request_id = request_id or new_request_id()
     result.append(("x-request-id", call.request_id))
     return result
 

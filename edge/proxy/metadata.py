@@ -7,11 +7,11 @@ that are not trusted: their word is replaced by what the gateway itself knows.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from random import getrandbits
 
 from edge.model.call import Call, MetadataPairs
 from edge.model.peers import HOP_BY_HOP, Peer
 from edge.model.refusals import metadata_too_large
+from edge.model.request_id import new_request_id
 
 _SPECIAL = HOP_BY_HOP | {
     "x-request-id",
@@ -63,7 +63,7 @@ def outgoing(call: Call, peer: Peer, limit: int) -> list[tuple[str, str | bytes]
     elif peer.ip or forwarded_for:
         chain = ", ".join(part for part in (forwarded_for, peer.ip) if part)
         result.append(("x-forwarded-for", chain))
-    call.request_id = request_id or getrandbits(128).to_bytes(16, "big").hex()
+    call.request_id = request_id or new_request_id()
     result.append(("x-request-id", call.request_id))
     return result
 

@@ -10,10 +10,10 @@ x-request-id                  by call, unless the caller has its own
 
 from __future__ import annotations
 
-from random import getrandbits
 from typing import Final
 
 from edge.model.call import Call, MetadataPairs
+from edge.model.request_id import new_request_id
 from edge.model.resilience import PREVIOUS_ATTEMPTS, attempts_before
 from edge.model.snapshot import RoutePlan
 from edge.proxy.exchange import initial_for
@@ -100,7 +100,7 @@ class Translator:
         known = self._sent.get(key)
         if known is not None:
             known.kept = True
-            call.request_id = known.request_id or getrandbits(128).to_bytes(16, "big").hex()
+            call.request_id = known.request_id or new_request_id()
             return known
         pairs = outgoing(call, peer, self.env.max_metadata)
         own = call.request_id if ("x-request-id", call.request_id) in key[0] else ""

@@ -23,6 +23,10 @@ NO_NAMES: Final[frozenset[str]] = frozenset()
 _CODES: Final = frozenset(str(code) for code in range(17))
 
 
+_NOTHING: Final[list[Field]] = []
+"""Never filled."""
+
+
 class Head:
     """One header block.
 
@@ -70,7 +74,7 @@ class Head:
         """What its fields count (RFC 9113 section 6.5.2), or -1 when nobody has counted."""
         self.fields: tuple[Field, ...] = NO_FIELDS
         """The fields without pseudo-headers."""
-        self.onward: list[Field] = []
+        self.onward: list[Field] = _NOTHING
         """The fields that the next hop gets if it is `simple`."""
         self.simple: bool = False
         """Whether what goes on of it is `onward`, whoever has sent it."""
@@ -108,7 +112,8 @@ class Head:
         blank = ""
         simple = True
         found = fields[first:]
-        onward = self.onward
+        onward: list[Field] = []
+        self.onward = onward
         kinds = KINDS
         for field in found:
             name, value = field

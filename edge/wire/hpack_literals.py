@@ -69,8 +69,8 @@ _names: Final[dict[str, bytes]] = {}
 _literal_names: Final[dict[str, bytes]] = {}
 
 
-def literal(name: str, value: str) -> bytes:
-    """Encode one field without indexing, whatever the state of a connection: for what differs in every call.
+def append_literal(name: str, value: str, out: list[bytes]) -> None:
+    """Append one field without indexing, whatever the state of a connection: for what differs in every call.
 
     It may stand anywhere in a block but in front of a size update, so put what `Encoder` returns first. The name is by
     index where the static table has it, and literal where not. A name of `SECRET` makes it never-indexed.
@@ -92,7 +92,20 @@ def literal(name: str, value: str) -> bytes:
     except UnicodeEncodeError:
         raise unfit(name) from None
     length = len(data)
-    return head + (LENGTHS[length] if length < KEPT_LENGTHS else encode_integer(length, 7, 0)) + data
+    out.append(head)
+    out.append(LENGTHS[length] if length < KEPT_LENGTHS else encode_integer(length, 7, 0))
+    out.append(data)
+
+
+def literal(name: str, value: str) -> bytes:
+    """Return one field as `append_literal` encodes it.
+
+    Raises:
+        ValueError: As `append_literal`.
+    """
+    out: list[bytes] = []
+    append_literal(name, value, out)
+    return b"".join(out)
 
 
 def encode_name(name: str) -> bytes:

@@ -35,6 +35,8 @@ _LENGTHS: Final = bytes.fromhex(
 In hexadecimal, because a tuple of them makes gcc work on mypyc's output for minutes.
 """
 
+_CODE_BITS: Final = _LENGTHS[:-1]
+
 _EOS: Final = chr(256)
 """What EOS, which must not be in a string, is decoded to: the one character that no other code stands for."""
 
@@ -153,9 +155,11 @@ def decode(data: bytes) -> str:
         return _decode_by_table(data)
     inflater = _INFLATER.copy()
     found = inflater.decompress(data.translate(_REVERSED) + _END)
-    # the padding has 0 to 6 bits when all of `_END` was used, and 7 when half of it was and the last octet has a zero
-    if inflater.eof and (not inflater.unused_data or (len(inflater.unused_data) == 1 and data[-1] != 0xFF)):
-        return found.decode("latin-1")
+    if inflater.eof:
+        # the padding has 0 to 6 bits when all of `_END` was used, and 7 or too many when one octet of it is left
+        left = len(inflater.unused_data)
+        if not left or (left == 1 and 8 * len(data) - sum(found.translate(_CODE_BITS)) == 7):
+            return found.decode("latin-1")
     return _decode_by_table(data)
 
 

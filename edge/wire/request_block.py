@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from random import getrandbits
 from typing import Final
 
+from edge.model.request_id import new_request_id
 from edge.model.resilience import PREVIOUS_ATTEMPTS, attempts_before
 from edge.wire.answer import AnsweredCall
 from edge.wire.client import ClientConnection
-from edge.wire.hpack_encoder import literal
+from edge.wire.hpack_literals import append_literal
 from edge.wire.names import HANDED
 from edge.wire.translate import request_fields, timeout_text
 
@@ -57,7 +57,7 @@ class SentCall(AnsweredCall):
             fields = request_fields(head, call, peer, env.max_metadata)
             fields = tuple([field for field in fields if field[0] != PREVIOUS_ATTEMPTS])
         encoder = conn.encoder
-        block = encoder.encode_kept(conn.prefix)
+        out = [encoder.encode_kept(conn.prefix)]
         sensitive = head.sensitive
         timeout = ""
         if self.limit_end >= 0.0:
@@ -67,27 +67,27 @@ class SentCall(AnsweredCall):
             else:
                 timeout = timeout_text(max(self.limit_end - env.now(), 0.0))
         if shape is not None:
-            block += literal(":path", head.path)
+            append_literal(":path", head.path, out)
             if timeout:
-                block += literal("grpc-timeout", timeout)
-            block += encoder.encode_kept(fields)
+                append_literal("grpc-timeout", timeout, out)
+            out.append(encoder.encode_kept(fields))
             received = head.received
             for at in shape.handed_on:
                 name, value = received[at]
-                block += literal(name, value)
+                append_literal(name, value, out)
         elif kept:
-            block += encoder.encode_kept(head.path_fields, sensitive)
+            out.append(encoder.encode_kept(head.path_fields, sensitive))
             if timeout:
-                block += literal("grpc-timeout", timeout)
-            block += encoder.encode_kept(fields, sensitive)
+                append_literal("grpc-timeout", timeout, out)
+            out.append(encoder.encode_kept(fields, sensitive))
         else:
             first = (*head.path_fields, ("grpc-timeout", timeout)) if timeout else head.path_fields
-            block += encoder.encode(first + fields, sensitive)
+            out.append(encoder.encode(first + fields, sensitive))
         if not call.request_id:
-            call.request_id = request_id or f"{getrandbits(128):032x}"
-            block += literal("x-request-id", call.request_id)
+            call.request_id = request_id or new_request_id()
+            append_literal("x-request-id", call.request_id, out)
         if before:
-            block += literal(PREVIOUS_ATTEMPTS, before)
+            append_literal(PREVIOUS_ATTEMPTS, before, out)
         if self.handed:
-            block += literal(HANDED, self.handed)
-        return block
+            append_literal(HANDED, self.handed, out)
+        return b"".join(out)
