@@ -7,6 +7,7 @@ comparison.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,12 @@ SWEEP = 0.25
 
 LINGER = 2.0
 """Seconds a caller has to take in what tells it that its connection is cut."""
+
+
+_AGAIN = 1.0
+"""Seconds to the next look at a connection after one that failed."""
+
+_log = logging.getLogger(__name__)
 
 
 class Stage:
@@ -134,7 +141,13 @@ class Guests:
     def _sweep(self) -> None:
         now = time.monotonic()
         for guest in [guest for guest in self._all if guest.check <= now]:
-            if guest.stage is not None:
+            if guest.stage is None:
+                continue
+            try:
                 guest.check = guest.stage.look(now)
+            except Exception:
+                # the limits of the others hold all the same
+                guest.check = now + _AGAIN
+                _log.exception("the limits of the connection of %s could not be looked after", guest.peer)
         # an idle process is not woken up
         self._timer = asyncio.get_running_loop().call_later(SWEEP, self._sweep) if self._all else None

@@ -6,8 +6,9 @@ import asyncio
 from typing import Final
 
 from edge.model.http import BodyTooLargeError, CallerGoneError, HttpRequest
+from edge.wire.acceptor import ServerStream
 from edge.wire.heads import AnswerHead, Field
-from edge.wire.server import ServerConnection, ServerStream
+from edge.wire.server import ServerConnection
 
 _CONTINUE: Final[tuple[Field, ...]] = ((":status", "100"),)
 

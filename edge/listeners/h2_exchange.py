@@ -11,7 +11,8 @@ from edge.listeners.h2_head import NO_FAULT, answer_fields, request_fault, reque
 from edge.listeners.http_head import error_body, given_length
 from edge.model.http import CallerGoneError, HeaderPairs, HttpRequest, KeptHeaders, WebSocket
 from edge.wire.frames import CANCEL, INTERNAL_ERROR, NO_ERROR
-from edge.wire.heads import AnswerHead, RequestHead
+from edge.wire.heads import AnswerHead
+from edge.wire.request_head import RequestHead
 from edge.wire.server import ServerConnection
 
 if TYPE_CHECKING:

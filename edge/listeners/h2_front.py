@@ -9,9 +9,11 @@ from edge.listeners.h2_exchange import Http2Exchange
 from edge.listeners.h2_head import answer_fields
 from edge.model.http import CallerGoneError, HttpHandler
 from edge.model.settings import Limits
+from edge.wire.acceptor import Acceptor
 from edge.wire.frames import CANCEL
-from edge.wire.heads import Field, RequestHead
-from edge.wire.server import Acceptor, ServerConnection
+from edge.wire.heads import Field
+from edge.wire.request_head import RequestHead
+from edge.wire.server import ServerConnection
 
 _log = logging.getLogger(__name__)
 

@@ -9,8 +9,9 @@ from typing import Final
 
 from edge.listeners.http_head import FRAMING
 from edge.model.http import HeaderPairs
-from edge.wire.heads import Field, RequestHead
+from edge.wire.heads import Field
 from edge.wire.names import UNFIT, name_kind
+from edge.wire.request_head import RequestHead
 
 NO_FAULT: Final = (0, "")
 """The fault of a request that has none."""

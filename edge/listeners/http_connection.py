@@ -15,7 +15,7 @@ from mypy_extensions import mypyc_attr
 
 from edge.listeners.http_exchange import Http1Exchange
 from edge.listeners.http_fields import Section
-from edge.listeners.http_hangup import watch_hangup
+from edge.listeners.http_hangup import HangupWatch
 from edge.listeners.http_head import encode_head, error_body, peer_words
 from edge.listeners.http_output import Output
 from edge.listeners.http_reader import DONE, HEAD
@@ -33,7 +33,8 @@ HEAD_TIMEOUT = 10.0
 """Seconds from the first byte of a head to its last."""
 
 KEEP_ALIVE = 75.0
-"""Seconds a connection without a request stays open."""
+"""Seconds a connection without a request stays open where `max_connection_idle` says nothing, and the most that a
+caller may take for the rest of an answer on a connection that ends with it."""
 
 LINGER = 2.0
 """Seconds for what is left at the end: of a body that nobody reads, so that the caller gets to read the answer, or of
@@ -66,17 +67,18 @@ class Connection(Output):
         self.tls: TlsIdentity | None = None
         """Who the caller is by its certificate, or None."""
         self.arrived: float = 0.0
-        """When bytes last came, by the monotonic clock."""
+        """When bytes last came, or it was the turn of those that waited, by the monotonic clock."""
         self.exchange: Http1Exchange | None = None
         """The exchange under way."""
         self._limits = limits
         self._head_timeout: float = min(HEAD_TIMEOUT, limits.handshake_timeout)
         idle = limits.max_connection_idle
-        self._keep_alive: float = KEEP_ALIVE if idle is None else min(KEEP_ALIVE, idle)
+        self._keep_alive: float = KEEP_ALIVE if idle is None else idle
         self._born = 0.0
         self._idle_since = 0.0
         self._deaf = False
         self._stopped = False
+        self._hangup = HangupWatch(loop)
         self._head_timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._leaving: asyncio.TimerHandle | None = None
@@ -160,7 +162,7 @@ class Connection(Output):
         exchange = self.exchange
         if exchange is not None:
             exchange.on_piece(piece)
-            if exchange.buffered > BODY_BUFFER:
+            if exchange.held > BODY_BUFFER:
                 self.regulate()
 
     def on_end(self) -> None:
@@ -197,7 +199,7 @@ class Connection(Output):
     def regulate(self) -> None:
         """Stop the caller, or let it send again."""
         exchange = self.exchange
-        full = (exchange is not None and exchange.buffered > BODY_BUFFER) or (
+        full = (exchange is not None and exchange.held > BODY_BUFFER) or (
             self.state == DONE and len(self.waiting) > PIPELINE_BUFFER
         )
         transport = self.transport
@@ -206,7 +208,7 @@ class Connection(Output):
         self._stopped = full
         if full:
             transport.pause_reading()
-            watch_hangup(self.loop, transport)
+            self._hangup.watch(transport)
         else:
             transport.resume_reading()
 
@@ -224,6 +226,8 @@ class Connection(Output):
                 return
             self._idle_since = time.monotonic()
             if self.state == DONE:
+                if self.waiting:
+                    self.arrived = self._idle_since  # it was not its turn before
                 self.next()
                 if self.waiting and self.state == HEAD:
                     self._time_head()
@@ -231,10 +235,16 @@ class Connection(Output):
                 self.regulate()
 
     def retire(self) -> None:
-        """End the connection when there is nothing under way, a WebSocket with 1001."""
+        """End the connection when there is nothing under way, a WebSocket with 1001.
+
+        A head that has begun to come is waited for: its request is the last.
+        """
         exchange = self.exchange
         if exchange is None:
-            self.force_close()
+            if self.state != HEAD:
+                self.part()  # a body that nobody reads is still coming, and its answer may not be there yet
+            elif not self.waiting:
+                self.force_close()
         elif exchange.web_socket is not None:
             Tasks.detached(exchange.web_socket.close(1001, "the gateway is stopping"), name="WebSocket going away")
 
@@ -278,6 +288,10 @@ class Connection(Output):
         self._leaving = None
         self.leave(KEEP_ALIVE)
 
+    def end_idle(self) -> None:
+        """Close the connection, which was without a request for long enough."""
+        self.force_close()
+
     # === time ===
 
     def _time_head(self) -> None:
@@ -296,7 +310,7 @@ class Connection(Output):
             # timers may fire a little early
             if now >= due - 0.01:
                 self._idle_timer = None
-                self.force_close()
+                self.end_idle()
                 return
         else:
             due = now + self._keep_alive

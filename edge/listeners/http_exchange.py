@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from mypy_extensions import mypyc_attr
 
 from edge.listeners.http_fields import Section
+from edge.listeners.http_handshake import handshake
 from edge.listeners.http_head import encode_head, error_body, given_length
 from edge.listeners.http_request import RequestSide
-from edge.listeners.http_websocket import Http1WebSocket, handshake
+from edge.listeners.http_websocket import Http1WebSocket
 from edge.model.http import CallerGoneError, HeaderPairs, HttpRequest
 
 if TYPE_CHECKING:
@@ -200,7 +201,9 @@ class Http1Exchange(RequestSide):
         )
         self.started = self.finished = True
         accepted = self.web_socket = Http1WebSocket(self._connection, transport, max_message_bytes, ping_interval)
-        accepted.begin(self._connection.take_rest())
+        rest = self._connection.take_rest()
+        self._connection.regulate()  # so much may have waited that the caller was stopped
+        accepted.begin(rest)
         return accepted
 
     # === the front ===

@@ -13,6 +13,7 @@ import re
 from typing import Final
 
 from edge.model.http import KeptHeaders
+from edge.wire.hpack_literals import SECRET
 
 # fmt: off
 METHODS: Final = frozenset(
@@ -28,7 +29,7 @@ METHODS: Final = frozenset(
 another protocol."""
 
 MAX_HEADERS: Final = 128
-"""The most headers of a request."""
+"""The most headers of a request where nothing else is configured."""
 
 NOT_A_METHOD: Final = "the request does not begin with a method that HTTP/1.1 knows; TLS and HTTP/2 are not spoken here"
 
@@ -47,7 +48,7 @@ _LINES: dict[bytes, tuple[str, str]] = {}
 """Header lines that were looked at, and what they say. Callers choose them, so that only so many are kept."""
 _MAX_LINES: Final = 1024
 _LONGEST_LINE: Final = 128
-_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+_SECRET: Final = SECRET | {"cookie"}
 """Headers that are not kept beyond their connection: memory is no place for credentials."""
 
 
@@ -114,7 +115,7 @@ class Section:
                 codings = f"{codings},{value.lower()}" if self.coding else value.lower()
                 self.coding = True
             elif name == "connection":
-                options = [option.strip() for option in value.lower().split(",")]
+                options = [option.strip(" \t") for option in value.lower().split(",")]
                 self.closes = self.closes or "close" in options
                 self.stays = self.stays or "keep-alive" in options
             elif name == "expect":
@@ -148,11 +149,12 @@ def not_http(what: str) -> str:
     return f"the request is not HTTP/1.1: {what}"
 
 
-def parse_section(data: bytes) -> Section:
+def parse_section(data: bytes, most: int = MAX_HEADERS) -> Section:
     """Return what a header section says.
 
     Args:
         data: Its lines, each with CRLF at its end.
+        most: How many there may be.
 
     Raises:
         BadHead: a line is no header, or there are too many.
@@ -160,8 +162,8 @@ def parse_section(data: bytes) -> Section:
     if not data:
         return Section(())
     lines = data[:-2].split(b"\r\n")
-    if len(lines) > MAX_HEADERS:
-        raise BadHead(431, f"the request has more than {MAX_HEADERS} headers")
+    if len(lines) > most:
+        raise BadHead(431, f"the request has {len(lines)} headers; server.limits.max_headers allows {most}")
     pairs: list[tuple[str, str]] = []
     for line in lines:
         pair = _LINES.get(line)
@@ -247,7 +249,7 @@ def origin_form(verb: str, target: str, host: str) -> tuple[str, str]:
     Raises:
         BadHead: it is none that is taken.
     """
-    if verb == "CONNECT":
+    if verb == "CONNECT":  # whatever the target: an endpoint may take it for a tunnel and what follows for its content
         raise BadHead(501, "CONNECT is not available: this is a gateway, not a forward proxy")
     if target == "*" and verb == "OPTIONS":
         return target, host

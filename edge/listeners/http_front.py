@@ -10,7 +10,7 @@ from mypy_extensions import mypyc_attr
 
 from edge.listeners.http_connection import Connection
 from edge.listeners.http_exchange import Http1Exchange
-from edge.listeners.http_websocket import UPGRADE_TO, handshake_fault
+from edge.listeners.http_handshake import UPGRADE_TO, handshake_fault
 from edge.model.http import CallerGoneError, HttpHandler
 from edge.model.settings import Limits
 

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from edge.model.http import HeaderPairs
 from edge.model.status import Code
+from edge.wire.hpack_literals import SECRET
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
@@ -46,6 +47,7 @@ _CLOCK = _Clock()
 _KEPT: dict[tuple[int, HeaderPairs], tuple[str, bool]] = {}
 """Status line and headers of answers that come again, and whether there is a date among them."""
 _MAX_KEPT = 256
+_LONGEST_KEPT = 512
 _MOST_KEPT = 3  # headers; an answer with more has mostly one that is its own
 
 
@@ -64,9 +66,10 @@ def encode_head(status: int, headers: HeaderPairs, framing: str) -> bytes:
         known = _KEPT.get((status, headers))
         if known is None:
             known = _status_and_fields(status, headers)
-            if len(_KEPT) >= _MAX_KEPT:
-                _KEPT.clear()
-            _KEPT[status, headers] = known
+            if len(known[0]) <= _LONGEST_KEPT and not any(name in SECRET for name, _ in headers):
+                if len(_KEPT) >= _MAX_KEPT:
+                    _KEPT.clear()
+                _KEPT[status, headers] = known
     else:
         known = _status_and_fields(status, headers)
     text, dated = known

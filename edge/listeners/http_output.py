@@ -7,6 +7,7 @@ import asyncio
 from mypy_extensions import mypyc_attr
 
 from edge.listeners.http_reader import RequestReader
+from edge.listeners.unread import unread
 from edge.model.settings import Limits
 
 
@@ -20,7 +21,7 @@ class Output(RequestReader):
     """
 
     def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(limits.max_metadata_bytes)
+        super().__init__(limits.max_metadata_bytes, limits.max_headers)
         self.loop = loop
         """The loop of the connection."""
         self.transport: asyncio.Transport | None = None
@@ -38,23 +39,21 @@ class Output(RequestReader):
             transport.write(data)
 
     async def drain(self) -> None:
-        """Wait while the caller does not read, but not for ever.
+        """Wait while there is more than the caller has read, as long as it reads at all.
 
         Raises:
             ConnectionError: the connection is lost, or the caller was given up.
         """
         if not self.writing_paused:
             return
-        if self.transport is None:
-            raise ConnectionResetError("the caller closed the connection")
         waiter: asyncio.Future[None] = self.loop.create_future()
         self._writers.append(waiter)
-        try:
-            async with asyncio.timeout(self.stall_timeout):
-                await waiter
-        except TimeoutError:
-            self.cut()
-            raise ConnectionAbortedError("the caller does not read") from None
+        while (transport := self.transport) is not None and not waiter.done():
+            left = unread(transport)
+            await asyncio.wait((waiter,), timeout=self.stall_timeout)
+            if not waiter.done() and unread(transport) >= left:
+                self.cut()
+                raise ConnectionAbortedError("the caller does not read")
         if self.transport is None:
             raise ConnectionResetError("the caller closed the connection")
 

@@ -15,7 +15,15 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
-from edge.listeners.http_fields import BadHead, Section, check_beginning, origin_form, parse_section, request_line
+from edge.listeners.http_fields import (
+    MAX_HEADERS,
+    BadHead,
+    Section,
+    check_beginning,
+    origin_form,
+    parse_section,
+    request_line,
+)
 
 HEAD: Final = 0
 LENGTH: Final = 1
@@ -34,7 +42,7 @@ MAX_TRAILERS: Final = 16 * 1024
 
 _KEPT_SECTIONS: Final = 4
 _LONGEST_KEPT: Final = 2048
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
 _BROKEN_BODY: Final = "the body of the request is not framed as HTTP/1.1 asks for"
 
 
@@ -44,14 +52,16 @@ class RequestReader:
 
     Args:
         max_head: The most bytes of a head.
+        max_headers: The most headers.
     """
 
-    def __init__(self, max_head: int) -> None:
+    def __init__(self, max_head: int, max_headers: int = MAX_HEADERS) -> None:
         self.state: int = HEAD
         """Where it is in a request."""
         self.waiting: bytearray = bytearray()
         """Bytes that came and are not read yet: part of a head, or what comes behind a request."""
         self._max_head = max_head
+        self._max_headers = max_headers
         self._left = 0
         self._trailers = 0
         self._searched = 0
@@ -195,7 +205,7 @@ class RequestReader:
         lines = data[eol + 2 : found + 2]
         section = self._sections.get(lines)
         if section is None:
-            section = parse_section(lines)
+            section = parse_section(lines, self._max_headers)
             if section.size <= limit and len(lines) <= _LONGEST_KEPT:
                 if len(self._sections) >= _KEPT_SECTIONS:
                     self._sections.clear()
@@ -203,7 +213,7 @@ class RequestReader:
         if section.fault[0]:
             raise BadHead(section.fault[0], section.fault[1])
         host = section.host
-        if target[0] != "/":
+        if target[0] != "/" or verb == "CONNECT":
             target, host = origin_form(verb, target, host)
         if not section.hosts and version == "1.1":
             raise BadHead(400, "the request is not HTTP/1.1: Missing 'Host' header")

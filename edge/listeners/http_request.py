@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import mypyc_attr
 
@@ -13,6 +13,9 @@ from edge.model.http import BodyTooLargeError, CallerGoneError, HttpRequest
 
 if TYPE_CHECKING:
     from edge.listeners.http_connection import Connection
+
+_OBJECT: Final = 64
+"""What a piece costs beside its bytes. A caller chooses how small its chunks are."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -37,11 +40,13 @@ class RequestSide:
         """The HTTP status that says so."""
         self.ended: bool = whole
         """Whether all of the body has come."""
-        self.buffered: int = 0
-        """The bytes of the body that came and were not read."""
+        self.held: int = 0
+        """The memory that the body takes which came and was not read, in bytes, about."""
+        self._buffered = 0
         self._connection = connection
         self._section = section
-        self._continue = section.waits and not whole
+        # a caller of HTTP/1.0 would take 100 for the answer (RFC 9110 section 10.1.1)
+        self._continue = section.waits and not whole and request.version != "1.0"
         self._should_close = section.closes or (request.version == "1.0" and not section.stays)
         self._arrived = 0
         self._pieces: list[bytes] = []
@@ -65,7 +70,7 @@ class RequestSide:
         if self._section.length > limit:
             raise BodyTooLargeError
         if self.ended and not self._gone:  # all of it is there
-            if self.buffered > limit:
+            if self._buffered > limit:
                 raise BodyTooLargeError
             return self._take() if self._pieces else b""
         pieces: list[bytes] = []
@@ -80,7 +85,7 @@ class RequestSide:
     def _take(self) -> bytes:
         """Return what is there, and let more come."""
         pieces, self._pieces = self._pieces, []
-        self.buffered = 0
+        self.held = self._buffered = 0
         self._connection.regulate()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -112,8 +117,10 @@ class RequestSide:
 
     def on_piece(self, piece: bytes) -> None:
         """A part of the body has come."""
-        self._arrived += len(piece)
-        self.buffered += len(piece)
+        size = len(piece)
+        self._arrived += size
+        self._buffered += size
+        self.held += size + _OBJECT
         self._pieces.append(piece)
         self._wake()
 
@@ -135,7 +142,7 @@ class RequestSide:
             return
         self._gone = why
         self._pieces.clear()
-        self.buffered = 0
+        self.held = self._buffered = 0
         self._wake()
 
     def _wake(self) -> None:

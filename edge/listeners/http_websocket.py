@@ -7,28 +7,23 @@ that vanished, and drops callers that cannot be heard because back-pressure keep
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from aiohttp import WSMsgType
+from aiohttp import WSCloseCode, WSMsgType
 from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import WS_KEY, WebSocketError, WebSocketReader, WebSocketWriter
+from aiohttp.http import WebSocketError, WebSocketReader, WebSocketWriter
 
-from edge.listeners.http_hangup import watch_hangup
-from edge.model.http import CallerGoneError, HttpRequest
+from edge.listeners.http_hangup import HangupWatch
+from edge.listeners.http_masks import MaskCheck
+from edge.model.http import CallerGoneError
 
 if TYPE_CHECKING:
     from edge.listeners.http_connection import Connection
 
 CLOSE_TIMEOUT = 5.0
 """Seconds a caller has to take and answer a close frame."""
-
-UPGRADE_TO = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"
-"""What 426 tells the caller to speak (RFC 9110 section 15.5.22, RFC 6455 section 4.4)."""
 
 _QUEUE_BYTES = 64 * 1024
 """About half as many bytes of messages wait before reading stops."""
@@ -42,41 +37,6 @@ _NEVER_SENT = frozenset({1006, 1015})
 _INTERNAL_ERROR = 1011
 
 
-def handshake_fault(request: HttpRequest) -> tuple[int, str]:
-    """Return the HTTP status and what is wrong with an opening handshake, or 0 (RFC 6455 section 4.2.1)."""
-    if request.verb != "GET" or request.version != "1.1":
-        return 400, "a WebSocket handshake is a GET of HTTP/1.1"
-    if not _has_token(request.header("connection"), "upgrade"):
-        return 400, "a WebSocket handshake has the header `connection: upgrade`"
-    if request.header("content-length") not in ("", "0") or request.header("transfer-encoding"):
-        return 400, "a WebSocket handshake has no body"
-    if request.header("sec-websocket-version") != "13":
-        return 426, "the header `sec-websocket-version` must be 13; no other version is spoken here"
-    try:
-        key = base64.b64decode(request.header("sec-websocket-key"), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != 16:
-        return 400, "the header `sec-websocket-key` must be 16 bytes in base64"
-    return 0, ""
-
-
-def handshake(request: HttpRequest, subprotocol: str) -> str:
-    """Return the header lines that accept the handshake of a request."""
-    digest = hashlib.sha1(
-        request.header("sec-websocket-key").encode("latin-1") + WS_KEY, usedforsecurity=False
-    ).digest()
-    accept = base64.b64encode(digest).decode()
-    if not all(sign.isalnum() or sign in "!#$%&'*+-.^_`|~" for sign in subprotocol) or not subprotocol.isascii():
-        raise ValueError("a subprotocol is a token")
-    chosen = f"sec-websocket-protocol: {subprotocol}\r\n" if subprotocol else ""
-    return f"upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: {accept}\r\n{chosen}"
-
-
-def _has_token(value: str, token: str) -> bool:
-    return any(part.strip().lower() == token for part in value.split(","))
-
-
 class _Frames(BaseProtocol):
     """The protocol of a connection whose bytes are frames; what is no frame goes to the connection.
 
@@ -85,7 +45,7 @@ class _Frames(BaseProtocol):
         transport: Its transport.
     """
 
-    __slots__ = ("_connection", "_hear", "_reader")
+    __slots__ = ("_connection", "_hangup", "_hear", "_masks", "_reader", "_refuse")
 
     def __init__(self, connection: Connection, transport: asyncio.Transport) -> None:
         super().__init__(connection.loop)
@@ -93,13 +53,19 @@ class _Frames(BaseProtocol):
         self._upgraded = True  # reading is stopped and let go on without aiohttp's parser of HTTP
         self._paused = connection.writing_paused
         self._connection = connection
+        self._hangup = HangupWatch(connection.loop)
+        self._masks = MaskCheck()
         self._reader: WebSocketReader | None = None
         self._hear: Callable[[], None] = _nothing
+        self._refuse: Callable[[WebSocketError], None] = _nothing
 
-    def begin(self, reader: WebSocketReader, hear: Callable[[], None]) -> None:
-        """Take the transport over; `hear` is told of whatever comes."""
+    def begin(
+        self, reader: WebSocketReader, hear: Callable[[], None], refuse: Callable[[WebSocketError], None]
+    ) -> None:
+        """Take the transport over; `hear` is told of whatever comes, `refuse` of what the reader lets pass."""
         self._reader = reader
         self._hear = hear
+        self._refuse = refuse
         assert self.transport is not None, "it was given"
         self.transport.set_protocol(self)
 
@@ -107,14 +73,19 @@ class _Frames(BaseProtocol):
         """Take bytes in."""
         self._hear()
         reader = self._reader
-        if reader is not None and reader.feed_data(data)[0]:
-            self._reader = None  # the frames are broken, and nothing more is read
+        if reader is None:
+            return
+        if not self._masks.masked(data):
+            self._refuse(WebSocketError(WSCloseCode.PROTOCOL_ERROR, "a frame of the caller is not masked"))
+        elif not reader.feed_data(data)[0]:
+            return
+        self._reader = None  # the frames are broken, and nothing more is read
 
     def pause_reading(self) -> None:
         """Stop the caller; nothing is read that would show when it leaves."""
         super().pause_reading()
         if self.transport is not None:
-            watch_hangup(self._loop, self.transport)
+            self._hangup.watch(self.transport)
 
     def pause_writing(self) -> None:
         """The caller does not take in what is sent."""
@@ -134,8 +105,8 @@ class _Frames(BaseProtocol):
         self._connection.connection_lost(exc)
 
 
-def _nothing() -> None:
-    """Nobody wants to know that something came."""
+def _nothing(*_: object) -> None:
+    """Nobody wants to know yet."""
 
 
 class Http1WebSocket:
@@ -193,7 +164,7 @@ class Http1WebSocket:
         Args:
             data: What has come behind the handshake.
         """
-        self._frames.begin(self._parser, self._hear)
+        self._frames.begin(self._parser, self._hear, self._queue.set_exception)
         if data:
             self._frames.data_received(data)
 

@@ -31,8 +31,9 @@ from edge.model.counters import Protections
 from edge.model.http import HttpHandler
 from edge.model.settings import Limits, ListenerProtocol, ListenerSettings
 from edge.tasks import Tasks
+from edge.wire.acceptor import Acceptor
 from edge.wire.sending import Rules, Turn
-from edge.wire.server import Acceptor, ServerConnection
+from edge.wire.server import ServerConnection
 
 _log = logging.getLogger(__name__)
 

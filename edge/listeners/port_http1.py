@@ -78,6 +78,22 @@ class CallerConnection(Connection):
             )
             raise
 
+    def on_bad_head(self, status: int, message: str) -> None:
+        """Refuse what is no request, and end the connection."""
+        if status == 431:
+            self._protections.act("header_count" if "max_headers" in message else "header_list", self.peer, message)
+        super().on_bad_head(status, message)
+
+    def end_idle(self) -> None:
+        """Close the connection, which was without a request for long enough."""
+        if self._limits.max_connection_idle is not None:
+            self._protections.act(
+                "idle_timeout",
+                self.peer,
+                "an HTTP/1.1 connection was ended: it had no call (server.limits.max_connection_idle)",
+            )
+        super().end_idle()
+
     def _head_late(self) -> None:
         self._protections.act(
             "handshake_timeout",

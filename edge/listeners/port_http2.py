@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import struct
-import sys
 import time
 
 from edge.listeners.guests import LINGER, SWEEP, Guest, Stage
+from edge.listeners.unread import unread
 from edge.model.counters import Protections
 from edge.model.settings import Limits
 from edge.wire.frames import NO_ERROR, Http2Error
@@ -21,14 +20,7 @@ SETTLE = 1.0
 _LOOK = 5.0
 """Seconds between two looks when nothing asks for an earlier one: how late an end that hangs is seen."""
 
-if sys.platform != "win32":
-    import fcntl
-    import termios
-
 _NEVER = float("inf")
-
-_OUT = struct.Struct("i")
-_NONE = bytes(_OUT.size)
 
 
 def age_limit(limits: Limits, born: float) -> float:
@@ -38,23 +30,6 @@ def age_limit(limits: Limits, born: float) -> float:
     """
     age = limits.max_connection_age
     return _NEVER if age is None else born + age * random.uniform(0.9, 1.1)
-
-
-def unread(transport: asyncio.Transport) -> int:
-    """Return the bytes that were sent and that the other side has not acknowledged.
-
-    Those in the kernel count: it takes megabytes, and takes more only when much of that is gone. Without them, whoever
-    reads slowly would look for a long time like one that does not read at all.
-    """
-    left = transport.get_write_buffer_size()
-    if sys.platform == "win32":
-        return left
-    try:
-        answer = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, _NONE)
-    except (OSError, AttributeError):
-        return left  # the socket is gone
-    waiting: int = _OUT.unpack(answer)[0]
-    return left + waiting
 
 
 class CallerProtocol(WireProtocol):

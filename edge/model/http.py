@@ -1,4 +1,4 @@
-"""One HTTP exchange, whatever carries it: HTTP/1.1 now, HTTP/2 by the wire engine later.
+"""One HTTP exchange, whatever carries it: HTTP/1.1, or HTTP/2 by the wire engine.
 
 A front makes an `HttpRequest`, wraps it in an `HttpExchange` and hands that to whoever answers. When the caller leaves,
 the task that answers is cancelled. Nothing behind this knows aiohttp or frames.

@@ -41,7 +41,9 @@ class AnswerHead:
 
     def values(self, name: str) -> list[str]:
         """Return the elements of a comma-separated header by its lower-case name, in lower case."""
-        return [element.strip().lower() for key, value in self.headers if key == name for element in value.split(",")]
+        found = [value for key, value in self.headers if key == name]
+        # blanks are spaces and tabs only: Python's own idea of them takes `chunked` and a NO-BREAK SPACE for `chunked`
+        return [element.strip(" \t").lower() for value in found for element in value.split(",")]
 
 
 def request_head(verb: str, target: str, headers: HeaderPairs) -> bytes:
@@ -182,7 +184,9 @@ class AnswerParser:
                 self._trailers += len(line)
                 if self._trailers > MAX_HEAD:
                     raise BrokenAnswerError(f"trailers of more than {MAX_HEAD} bytes")
-                if not line:
+                if line:
+                    _parse_headers([line])  # they go no further, but what is none may be the next answer
+                else:
                     self._state = _State.DONE
             case _:  # pragma: no cover - the other states take no lines
                 raise AssertionError(state)
@@ -221,6 +225,10 @@ def _parse_head(data: bytes) -> AnswerHead:
     found = _STATUS_LINE.fullmatch(first)
     if found is None:
         raise BrokenAnswerError(f"{first[:40]!r} is no status line of HTTP/1.1")
+    return AnswerHead(int(found[2]), _parse_headers(lines), int(found[1]))
+
+
+def _parse_headers(lines: list[bytes]) -> list[tuple[str, str]]:
     headers: list[tuple[str, str]] = []
     for line in lines:
         if _CONTROL.search(line):
@@ -229,10 +237,11 @@ def _parse_head(data: bytes) -> AnswerHead:
             if not headers:
                 raise BrokenAnswerError("the first header is folded")
             name, value = headers[-1]  # RFC 9112 section 5.2: a fold becomes a space
-            headers[-1] = (name, f"{value} {line.strip(b' 	').decode('latin-1')}".strip())
+            more = line.strip(b" \t").decode("latin-1")
+            headers[-1] = (name, f"{value} {more}".strip(" \t"))
             continue
         key, colon, rest = line.partition(b":")
         if not colon or not _TOKEN.fullmatch(key):
             raise BrokenAnswerError(f"{line[:40]!r} is no header")
         headers.append((key.decode("ascii").lower(), rest.strip(b" \t").decode("latin-1")))
-    return AnswerHead(int(found[2]), headers, int(found[1]))
+    return headers

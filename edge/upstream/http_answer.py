@@ -13,6 +13,7 @@ from edge.model.errors import GatewayError
 from edge.model.http import CallerGoneError, HeaderPairs, WebSocket
 from edge.upstream.http1 import AnswerHead, AnswerParser
 from edge.upstream.http_connection import HttpConnection
+from edge.upstream.http_dial import connect_words
 
 EXPECT_SECONDS = 1.0
 """How long `expect: 100-continue` waits for the endpoint's 100; then the body is sent (RFC 9110 section 10.1.1)."""
@@ -158,7 +159,9 @@ class HttpAnswer:
             data = await self._receive()
             if not data:
                 if nothing:
-                    raise NoAnswerError("the connection was closed before an answer")
+                    trouble = self._connection.trouble
+                    why = f" ({connect_words(trouble)})" if trouble is not None else ""
+                    raise NoAnswerError(f"the connection was closed before an answer{why}")
                 self._parser.feed_eof(orderly=self._connection.ended)
             nothing = False
             self._pieces.extend(self._parser.feed(data))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable
@@ -43,9 +44,9 @@ class HttpConnection(asyncio.Protocol):
         self.ended = False
         """Whether the endpoint has ended what it says in order; a reset or our own `abort` is no such end."""
         self.idle_until = 0.0
+        """When it is closed unless it is used, by the monotonic clock."""
         self.ends_at = float("inf")
         """When it may no longer be kept for another request, by the monotonic clock."""
-        """When it is closed unless it is used, by the monotonic clock."""
         self._on_lost = lost
         self._transport: asyncio.Transport | None = None
         self._chunks: deque[bytes] = deque()
@@ -72,7 +73,8 @@ class HttpConnection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Take the end of what the endpoint says; the transport then closes by itself."""
-        self._closed = self.ended = True
+        self._closed = True
+        self.ended = self._transport is None or _ended_by_peer(self._transport)
         self._wake()
 
     def connection_lost(self, error: BaseException | None) -> None:
@@ -82,6 +84,11 @@ class HttpConnection(asyncio.Protocol):
         self._wake()
         self.resume_writing()
         self._on_lost(self)
+
+    @property
+    def trouble(self) -> BaseException | None:
+        """Why it was lost, when it was not closed in order."""
+        return None if isinstance(self._lost, ConnectionLostError) else self._lost
 
     def pause_writing(self) -> None:
         """Let writers wait."""
@@ -146,3 +153,16 @@ class HttpConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         self._wake()
+
+
+def _ended_by_peer(transport: asyncio.Transport) -> bool:
+    """Whether the end of a connection is the endpoint's own word: over TLS its closure alert, which none can forge."""
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return True
+    try:
+        return not tls.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False  # it would wait for more

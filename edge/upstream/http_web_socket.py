@@ -178,9 +178,20 @@ class WebSocketClient:
             raise error.os_error from None
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             raise NoAnswerError(str(error)) from None
+        except aiohttp.ServerTimeoutError:
+            raise  # it is an OSError too
         except aiohttp.ClientResponseError as error:
             raise BrokenAnswerError(error.message) from None
-        kept = [pair for pair in _pairs(socket._response.raw_headers) if pair[0] not in _OWN]
+        except aiohttp.ClientError as error:
+            raise BrokenAnswerError(str(error)) from None
+        answered = _pairs(socket._response.raw_headers)
+        chosen = [value for name, value in answered if name == "sec-websocket-protocol"]
+        extended = any(name == "sec-websocket-extensions" for name, _ in answered)
+        if extended or chosen not in ([], [socket.protocol]):
+            # the endpoint would go on with what nobody has agreed to (RFC 6455 section 4.1)
+            socket._response.close()
+            raise BrokenAnswerError(f"it chose {'an extension' if extended else 'a subprotocol'} that was not offered")
+        kept = [pair for pair in answered if pair[0] not in _OWN]
         return Upgraded(EndpointSocket(socket), socket.protocol or "", kept)
 
     async def close(self) -> None:

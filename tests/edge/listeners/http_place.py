@@ -101,6 +101,13 @@ class Place:
     def url(self) -> str:
         return f"http://{self.server.address}"
 
+    def reads(self) -> bool:
+        """Whether the one caller there is may send."""
+        front = self.server._front
+        assert front is not None
+        (connection,) = front._alive
+        return connection.transport is not None and connection.transport.is_reading()
+
     async def call(self, data: bytes = b"", *, limit: int = 2**16) -> Caller:
         if self.server.address.startswith("unix:"):
             pair = await asyncio.open_unix_connection(self.server.address[5:], limit=limit)

@@ -19,9 +19,11 @@ from edge.listeners.tls import TlsKeeper, alpn
 from edge.model.counters import Protections
 from edge.model.http import HttpExchange
 from edge.model.settings import Limits, ListenerProtocol, ListenerSettings, ListenerTls
+from edge.wire.acceptor import Acceptor, ServerStream
 from edge.wire.frames import CANCEL
-from edge.wire.heads import Field, RequestHead
-from edge.wire.server import Acceptor, ServerConnection, ServerStream
+from edge.wire.heads import Field
+from edge.wire.request_head import RequestHead
+from edge.wire.server import ServerConnection
 from edge.wire.transport import LoopTurn
 from tests.edge.listeners.http_place import WAIT, Caller, Handler
 

@@ -15,7 +15,7 @@ import pytest
 from edge.listeners.h2_head import NO_FAULT, request_fault, request_headers
 from edge.model.http import BodyTooLargeError, CallerGoneError, HttpExchange
 from edge.wire.frames import CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR
-from edge.wire.heads import RequestHead
+from edge.wire.request_head import RequestHead
 from tests.edge.listeners.h2_place import SMALL, H2Place, Serve2
 from tests.edge.listeners.http_place import WAIT, Answer
 

@@ -27,6 +27,7 @@ class Transport:
         self.closed = False
         self.aborted = False
         self.ended = False
+        self.unsent = 0
 
     def get_extra_info(self, name: str) -> object:
         return ("192.0.2.1", 7) if name == "peername" else None
@@ -56,7 +57,7 @@ class Transport:
         self.ended = True
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.unsent
 
     def close(self) -> None:
         self.closed = True
@@ -106,6 +107,27 @@ async def test_further_requests_wait_within_a_bound() -> None:
     place.lose()
 
 
+async def test_the_time_of_a_request_that_waited_begins_when_it_is_its_turn() -> None:
+    """Else it would be late because of the one before it."""
+    started: list[float] = []
+    go = asyncio.Event()
+
+    async def answer(exchange: HttpExchange) -> None:
+        started.append(exchange.request.started)
+        await go.wait()
+        await exchange.respond(200, [])
+
+    place = Place(answer)
+    place.feed(GET * 2)
+    await place.handler.begun.wait()
+    place.connection.arrived -= 100  # that long it took to answer the first
+    before = place.connection.arrived
+    go.set()
+    await place.until(lambda: len(started) == 2)
+    assert started[1] > before + 50
+    place.lose()
+
+
 async def test_a_body_stops_its_caller_and_lets_it_go_on() -> None:
     read = asyncio.Event()
 
@@ -118,14 +140,36 @@ async def test_a_body_stops_its_caller_and_lets_it_go_on() -> None:
 
     place = Place(answer)
     place.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (BODY_BUFFER + 10))
-    place.feed(bytes(BODY_BUFFER))
+    place.feed(bytes(BODY_BUFFER - 100))
     assert place.transport.is_reading()
-    place.feed(bytes(1))
+    place.feed(bytes(101))
     assert not place.transport.is_reading()
     read.set()
     await place.until(place.transport.is_reading)
     place.feed(bytes(9))
     await place.until(lambda: place.transport.written.endswith(str(BODY_BUFFER + 10).encode()))
+    place.lose()
+
+
+async def test_a_body_in_tiny_chunks_stops_its_caller_earlier() -> None:
+    """Two bytes cost sixty as an object."""
+    read = asyncio.Event()
+
+    async def answer(exchange: HttpExchange) -> None:
+        await read.wait()
+        await exchange.respond(200, [], str(len(await exchange.read_all(BODY_BUFFER))).encode())
+
+    place = Place(answer)
+    place.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    count = 0
+    while place.transport.is_reading():
+        place.feed(b"2\r\nab\r\n" * 100)
+        count += 200
+    assert count < BODY_BUFFER / 20
+    read.set()
+    await place.until(place.transport.is_reading)
+    place.feed(b"0\r\n\r\n")
+    await place.until(lambda: place.transport.written.endswith(str(count).encode()))
     place.lose()
 
 
@@ -160,6 +204,30 @@ async def test_a_caller_that_does_not_read_is_given_up() -> None:
         await place.handler.ended.wait()
     assert isinstance(place.handler.outcome, CallerGoneError)
     assert place.transport.aborted
+    place.lose()
+
+
+async def test_a_caller_that_reads_slowly_is_not_given_up() -> None:
+    """What counts is that it reads: a large answer to a telephone takes longer than `stall_timeout`."""
+
+    async def answer(exchange: HttpExchange) -> None:
+        await exchange.start(200, [])
+        await exchange.write(b"one")
+        await exchange.finish()
+
+    place = Place(answer, stall_timeout=0.05)
+    transport = place.transport
+    transport.unsent = 1000
+    place.feed(GET)
+    place.connection.pause_writing()
+    loop = asyncio.get_running_loop()
+    until = loop.time() + 0.3
+    while loop.time() < until:
+        transport.unsent -= 1
+        await asyncio.sleep(0.01)
+    assert not transport.aborted
+    place.connection.resume_writing()
+    await place.until(lambda: transport.written.endswith(b"0\r\n\r\n"))
     place.lose()
 
 
@@ -242,6 +310,40 @@ async def test_an_answer_while_stopping_is_the_last() -> None:
         await place.front.wait_still()
 
 
+async def test_a_head_that_is_half_there_is_answered_while_stopping() -> None:
+    place = Place(lambda exchange: exchange.respond(200, []))
+    place.feed(GET[:5])
+    place.front.drain()
+    assert not place.transport.closed
+    place.feed(GET[5:])
+    await place.until(lambda: place.transport.closed)
+    assert b"connection: close\r\n" in place.transport.written
+    place.lose()
+    async with asyncio.timeout(WAIT):
+        await place.front.wait_still()
+
+
+async def test_a_caller_that_still_sends_a_body_gets_to_read_its_answer_while_stopping() -> None:
+    place = Place(lambda exchange: exchange.respond(200, [], b"early"))
+    place.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+    await place.until(lambda: place.connection.exchange is None)
+    place.front.drain()
+    assert (place.transport.ended, place.transport.closed) == (True, False)
+    place.lose()
+
+
+async def test_idle_connections_last_as_long_as_is_configured() -> None:
+    """Longer than usual, too: some load balancers keep theirs for ten minutes, and send on them at any time."""
+    place = Place(lambda exchange: exchange.respond(200, []), max_connection_idle=600)
+    place.connection._idle_since -= 300
+    place.connection._look_idle()
+    assert not place.transport.closed
+    place.connection._idle_since -= 300
+    place.connection._look_idle()
+    assert place.transport.is_closing()
+    place.lose()
+
+
 async def test_an_answer_before_a_small_body_keeps_the_connection() -> None:
     place = Place(lambda exchange: exchange.respond(200, [], b"early"))
     place.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
@@ -260,6 +362,29 @@ async def test_100_is_not_sent_when_the_body_came_first() -> None:
     place.feed(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi")
     await place.until(lambda: place.transport.written.endswith(b"hi"))
     assert b" 100 " not in place.transport.written
+    place.lose()
+
+
+async def test_a_caller_of_http_1_0_gets_no_100() -> None:
+    """It would take that for the answer (RFC 9110 section 10.1.1)."""
+
+    async def answer(exchange: HttpExchange) -> None:
+        await exchange.respond(200, [], await exchange.read_all(100))
+
+    place = Place(answer)
+    place.feed(b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    await place.handler.begun.wait()
+    place.feed(b"hi")
+    await place.until(lambda: place.transport.written.endswith(b"hi"))
+    assert b" 100 " not in place.transport.written
+    place.lose()
+
+
+async def test_the_limit_of_headers_is_the_configured_one() -> None:
+    place = Place(lambda exchange: exchange.respond(200, []), max_headers=16)
+    place.feed(GET[:-2] + b"x: y\r\n" * 16 + b"\r\n")
+    assert b"HTTP/1.1 431" in place.transport.written
+    assert b"server.limits.max_headers" in place.transport.written
     place.lose()
 
 

@@ -29,6 +29,14 @@ def test_a_section_says_what_it_means_for_the_connection() -> None:
     assert section.size == 4 + 3 + 14 + 2 + 6 + 12 + 10 + 8 + 4 * 32
 
 
+def test_only_spaces_and_tabs_are_blanks() -> None:
+    """NO-BREAK SPACE and NEXT LINE are bytes of a value in HTTP, whatever Python thinks of them."""
+    assert not parse_section(b"connection: close\xa0, \x85keep-alive\r\n").closes
+    assert not parse_section(b"connection: close\xa0, \x85keep-alive\r\n").stays
+    assert parse_section(b"connection: x\t, close \r\n").closes
+    assert parse_section(b"transfer-encoding: chunked\xa0\r\n").fault[0] == 400
+
+
 def test_values_by_name_are_joined() -> None:
     assert parse_section(b"a: 1\r\nb: 2\r\nA: 3\r\n").headers.index == {"a": "1, 3", "b": "2"}
 
@@ -108,7 +116,7 @@ def test_lines_are_kept_within_bounds_and_credentials_never() -> None:
     for number in range(3000):
         parse_line(b"x-number: %d" % number)
     parse_line(b"x-long: " + b"a" * 4096)
-    for name in (b"Authorization", b"cookie", b"Proxy-Authorization"):
+    for name in (b"Authorization", b"cookie", b"Proxy-Authorization", b"X-Api-Key", b"x-auth-token"):
         parse_line(name + b": secret-in-memory")
     kept = http_fields._LINES
     assert len(kept) <= 1024

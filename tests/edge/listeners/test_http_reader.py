@@ -12,7 +12,7 @@ from aiohttp.http_parser import HttpRequestParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.listeners.http_fields import Section
+from edge.listeners.http_fields import MAX_HEADERS, Section
 from edge.listeners.http_reader import BROKEN, DONE, HEAD, MAX_CHUNK_LINE, MAX_TRAILERS, RequestReader
 
 MAX_HEAD = 4096
@@ -26,8 +26,8 @@ Event = tuple[object, ...]
 class Recorder(RequestReader):
     """Notes what it is told, and answers at once unless told not to."""
 
-    def __init__(self, *, answers: bool = True) -> None:
-        super().__init__(MAX_HEAD)
+    def __init__(self, *, answers: bool = True, max_headers: int = MAX_HEADERS) -> None:
+        super().__init__(MAX_HEAD, max_headers)
         self.events: list[Event] = []
         self.answers = answers
 
@@ -82,7 +82,7 @@ MESSAGES = [
     b"GET http://b:1/c HTTP/1.0\r\n\r\n",
     POST + b"Content-Length: 5\r\n\r\nhello",
     POST + b"Content-Length: 0\r\n\r\n",
-    CHUNKED + b"3;a=b\r\nabc\r\n00A \r\n0123456789\r\n0\r\n\r\n",
+    CHUNKED + b"3;a=b\r\nabc\r\n00A ;b\r\n0123456789\r\n0\r\n\r\n",
     CHUNKED + b"1\r\n\r\r\n0\r\nTrailer: t\r\nOther: u\r\n\r\n",
     POST + b"X: " + b"v" * 300 + b"\r\n\r\n",
 ]
@@ -156,6 +156,7 @@ CHUNKS = {
     "a prefix": b"0x1\r\na\r\n0\r\n\r\n",
     "no size": b"\r\na\r\n0\r\n\r\n",
     "a blank first": b" 1\r\na\r\n0\r\n\r\n",
+    "a blank behind the size": b"1 \r\na\r\n0\r\n\r\n",
     "a NUL in an extension": b"1;\x00\r\na\r\n0\r\n\r\n",
     "a size beyond 60 bits": b"1" + b"0" * 15 + b"\r\n",
     "data longer than the size": b"1\r\nab\r\n0\r\n\r\n",
@@ -176,6 +177,21 @@ def test_chunks_that_could_be_read_in_two_ways_break_the_body(data: bytes) -> No
         assert kinds(reader).count("request") == 1
         assert reader.events[-1] == ("bad body",)
         assert reader.state == BROKEN
+
+
+@pytest.mark.parametrize("target", [b"/a", b"*", b"a:80", b"http://a/b"])
+def test_connect_is_never_taken_whatever_its_target(target: bytes) -> None:
+    """An endpoint that takes it for the beginning of a tunnel would read the next caller's request in there."""
+    assert read(b"CONNECT " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n" + GET).events == [("bad head", 501)]
+
+
+def test_the_number_of_headers_is_bounded() -> None:
+    for most in (3, 100):
+        reader = Recorder(max_headers=most)
+        reader.feed(GET[:-2] + b"x: y\r\n" * (most - 1) + b"\r\n")
+        assert kinds(reader) == ["request", "end"]
+        reader.feed(GET[:-2] + b"x: y\r\n" * most + b"\r\n")
+        assert reader.events[-1] == ("bad head", 431)
 
 
 def test_what_is_pipelined_waits_as_bytes() -> None:

@@ -121,7 +121,7 @@ async def test_the_peer_is_told_as_grpc_tells_it(serve: Serve) -> None:
         (b"CONNECT other:1 HTTP/1.1\r\n" + HOST + b"\r\n", 501, "CONNECT is not available"),
         (b"GET /" + b"a" * 20000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 431, "server.limits.max_metadata_bytes"),
         (b"GET / HTTP/1.1\r\n" + HOST + b"a: " + b"a" * 20000 + b"\r\n\r\n", 431, "server.limits.max_metadata_bytes"),
-        (b"GET / HTTP/1.1\r\n" + HOST + b"a: b\r\n" * 200 + b"\r\n", 431, "more than 128 headers"),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"a: b\r\n" * 200 + b"\r\n", 431, "allows 128"),
         (b"GET / HTTP/1.1\r\n" + HOST + (b"a: " + b"b" * 1000 + b"\r\n") * 20 + b"\r\n", 431, "allows 16384"),
     ],
 )

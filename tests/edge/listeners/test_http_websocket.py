@@ -369,6 +369,44 @@ async def test_a_caller_that_is_not_read_stops_and_is_not_dropped_for_it(serve: 
     assert received == 600 * 50_000
 
 
+@pytest.mark.parametrize("before", [b"", frame(TEXT, b"well"), frame(TEXT, b"half", fin=False)], ids=len)
+async def test_a_frame_that_is_not_masked_is_an_error(serve: Serve, before: bytes) -> None:
+    echo = Echo()
+    caller = await open_socket(await serve(echo))
+    caller.send(before + b"\x81\x05hello")
+    while (found := await next_frame(caller))[0] != CLOSE:
+        assert found == (TEXT, b"well")
+    payload = found[1]
+    assert payload[:2] == b"\x03\xea"
+    assert b"not masked" in payload
+    assert await caller.rest() == b""
+    assert await echo.code() is None
+
+
+async def test_what_came_in_plenty_before_the_handshake_was_answered_does_not_stop_the_rest(serve: Serve) -> None:
+    """So much waits behind the request that the caller is stopped; the message is only whole with what comes then."""
+    go = asyncio.Event()
+
+    async def answer(exchange: HttpExchange) -> None:
+        await go.wait()
+        socket = await exchange.accept(max_message_bytes=1_000_000)
+        message = await socket.receive()
+        await socket.send(str(len(message or b"")))
+
+    place = await serve(answer)
+    size = 700_000
+    mask = bytes(4)
+    whole = b"\x82\xff" + size.to_bytes(8, "big") + mask + bytes(size)
+    caller = await place.call(OPEN + whole)
+    await asyncio.wait_for(place.handler.begun.wait(), 1)
+    async with asyncio.timeout(3):
+        while place.reads():
+            await asyncio.sleep(0.01)
+    go.set()
+    assert (await caller.head())[0] == 101
+    assert await next_frame(caller) == (TEXT, b"700000")
+
+
 async def _pour(caller: Caller, count: int) -> None:
     message = frame(BINARY, bytes(50_000))
     for _ in range(count):

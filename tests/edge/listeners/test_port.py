@@ -399,6 +399,26 @@ async def test_the_head_of_a_first_request_is_timed() -> None:
 
 
 @pytest.mark.usefixtures("loud")
+@pytest.mark.parametrize("header", [b"x: y\r\n" * 200, b"x: " + b"y" * 20_000 + b"\r\n"])
+async def test_headers_beyond_a_limit_are_counted(header: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async with port() as place:
+        caller = await place.call(GET[:-2] + header + b"\r\n")
+        assert (await caller.answer())[0] == 431
+        assert place.counts == {"header_count" if len(header) < 10_000 else "header_list": 1}
+    assert "server.limits.max_" in caplog.text
+
+
+@pytest.mark.usefixtures("loud")
+async def test_an_idle_connection_of_http_1_is_ended(caplog: pytest.LogCaptureFixture) -> None:
+    async with port(max_connection_idle=0.2) as place:
+        caller = await place.call(GET)
+        await who1(caller)
+        assert await caller.rest() == b""
+        assert place.counts == {"idle_timeout": 1}
+    assert "it had no call (server.limits.max_connection_idle)" in caplog.text
+
+
+@pytest.mark.usefixtures("loud")
 async def test_an_idle_connection_is_asked_to_end(caplog: pytest.LogCaptureFixture) -> None:
     async with port(max_connection_idle=0.5) as place:
         caller = await place.call2()

@@ -104,6 +104,12 @@ def test_a_100_asks_for_the_body() -> None:
         CHUNKED + b"0x1\r\n",
         CHUNKED + b"1\r\nxy\r\n",
         CHUNKED + b"0\r\n" + b"a: b\r\n" * 20_000,
+        CHUNKED + b"0\r\n5\r\nhello\r\n0\r\n\r\n",
+        CHUNKED + b"0\r\na: b\r\r\n\r\n",
+        CHUNKED + b"0\r\na : b\r\n\r\n",
+        CHUNKED.replace(b"chunked", b"chunked\xa0") + b"0\r\n\r\n",
+        CHUNKED.replace(b"chunked", b"\x85chunked") + b"0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: \xa02\r\n\r\nhi",
         b"HTTP/1.1 200 OK\r\na: " + b"x" * (MAX_HEAD + 1),
     ],
 )
