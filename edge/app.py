@@ -42,9 +42,6 @@ from edge.telemetry.logs import configure as configure_logs
 
 _log = logging.getLogger(__name__)
 
-DISCOVERY_WAIT = 5.0
-"""The most seconds that the first calls wait until it is known where the endpoints are."""
-
 
 def read_config(path: Path | None) -> Loaded:
     """Read a configuration file. None is the empty configuration.
@@ -83,6 +80,9 @@ def validate(path: Path) -> None:
 
 class _Unpublished(Gateway):
     """A gateway that compiles and never connects anywhere."""
+
+    async def warm(self, snapshot: Snapshot) -> None:
+        """Look for no endpoints."""
 
     def publish(self, snapshot: Snapshot) -> None:
         """Put nothing in force."""
@@ -133,7 +133,6 @@ async def _serve(loaded: Loaded, settings: ServerSettings, config_path: Path | N
     try:
         await ports.bind()
         await configurator.set_declared(loaded.config, loaded.locate)
-        await gateway.discovered(DISCOVERY_WAIT)
         health = []
         for traffic in ports.traffic:
             health.append(register_traffic(traffic.server, gateway))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from edge import __version__
-from edge.commands.terminal import ExitCode, Failure, facts, write
+from edge.cli_options import HERE, Address, Group, Output
+from edge.commands.terminal import ExitCode, facts, write
 
 _HELP = """edge: a gRPC-first gateway, and the commands to run and manage it.
 
@@ -23,51 +23,14 @@ wrongly · 3 the gateway cannot be reached · 4 there is no such resource · 5 e
 """
 
 
-class _Group(TyperGroup):
-    """Shows failures the same way whichever command they come from."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except Failure as failure:
-            failure.show()
-            raise typer.Exit(int(failure.code)) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
-
-
 app = typer.Typer(
-    cls=_Group,
+    cls=Group,
     help=_HELP,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def _address(value: str) -> str:
-    """Return the address to connect to; `9090` and `:9090` mean this machine."""
-    if value.startswith(("unix:", "dns:", "ipv4:", "ipv6:")):
-        return value
-    host, _, port = value.rpartition(":")
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536) or "/" in host:
-        raise typer.BadParameter("give host and port, as in 127.0.0.1:9090, or unix:/path")
-    return f"{host or '127.0.0.1'}:{port}"
-
-
-def _format(value: str) -> str:
-    if value not in {"table", "json", "yaml"}:
-        raise typer.BadParameter("give table, json or yaml")
-    return value
-
-
-Address = Annotated[
-    str,
-    typer.Option("--address", "-a", envvar="EDGE_ADDRESS", callback=_address, help="The gateway's operations port."),
-]
-Output = Annotated[str, typer.Option("--output", "-o", callback=_format, help="table, json or yaml.")]
-HERE = "127.0.0.1:9090"
 
 
 @app.command()
@@ -159,6 +122,40 @@ def describe(
     from edge.commands.show import Format
 
     command.run(address, kind, name, Format(output))
+
+
+@app.command()
+def drain(
+    upstream: Annotated[str, typer.Argument(help="The upstream, or the full name of the endpoint.")],
+    endpoint: Annotated[str | None, typer.Argument(help="Its endpoint, by address.")] = None,
+    address: Address = HERE,
+    output: Output = "table",
+) -> None:
+    """Let an endpoint finish its calls and get no new ones, until `edge undrain`.
+
+    Example: `edge drain bookstore 10.0.0.1:50051`
+    """
+    from edge.commands import drain as command
+    from edge.commands.show import Format
+
+    command.run(address, upstream, endpoint, Format(output), drain=True)
+
+
+@app.command()
+def undrain(
+    upstream: Annotated[str, typer.Argument(help="The upstream, or the full name of the endpoint.")],
+    endpoint: Annotated[str | None, typer.Argument(help="Its endpoint, by address.")] = None,
+    address: Address = HERE,
+    output: Output = "table",
+) -> None:
+    """Let an endpoint that was drained get calls again.
+
+    Example: `edge undrain bookstore 10.0.0.1:50051`
+    """
+    from edge.commands import drain as command
+    from edge.commands.show import Format
+
+    command.run(address, upstream, endpoint, Format(output), drain=False)
 
 
 @app.command()

@@ -110,14 +110,14 @@ class Gateway:
             raise InvalidRequest.of(violations)
         return snapshot
 
+    async def warm(self, snapshot: Snapshot) -> None:
+        """Return when it is known where the new endpoints of a compiled snapshot are, or the time for that is over."""
+        await self._clusters.warm(snapshot.clusters)  # type: ignore[arg-type] # made by `compile`
+
     def publish(self, snapshot: Snapshot) -> None:
         """Put a compiled snapshot in force."""
         self._clusters.publish(snapshot.configuration, snapshot.clusters)  # type: ignore[arg-type] # made by `compile`
         self.snapshot.set(snapshot)
-
-    async def discovered(self, within: float) -> None:
-        """Return when it is known of every upstream where its endpoints are, or after so many seconds."""
-        await self._clusters.discovered(within)
 
     def method(self, path: str) -> Method | None:
         """Return what is known of a method by its path on the wire."""

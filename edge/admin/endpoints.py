@@ -43,8 +43,8 @@ class Registry(Protocol):
         """Extend a lease."""
         ...
 
-    def drain(self, upstream: str, endpoint_id: str) -> bool:
-        """Let an endpoint get no more calls for the rest of its lease."""
+    def drain(self, upstream: str, endpoint_id: str, *, drains: bool = True) -> bool:
+        """Let an endpoint get no more calls for the rest of its lease, or end that."""
         ...
 
     def delete(self, upstream: str, endpoint_id: str) -> EndpointAddress | None:
@@ -76,6 +76,12 @@ class EndpointService(endpoint_service_pb2_grpc.EndpointServiceServicer):
         named = [(endpoint_name(upstream, endpoint), endpoint) for endpoint in cluster.endpoints]
         return dict(sorted(named, key=lambda pair: pair[0]))
 
+    def _endpoint(self, upstream: str, name: str) -> Endpoint:
+        endpoint = self._endpoints(upstream).get(name)
+        if endpoint is None:
+            raise ResourceNotFound(f"there is no endpoint {name!r}", metadata={"resource": name})
+        return endpoint
+
     def _check_parent(self, parent: str, field: str = "parent") -> None:
         if not parent:
             raise InvalidRequest.of([Violation(field, "is required, such as upstreams/bookstore")])
@@ -90,10 +96,7 @@ class EndpointService(endpoint_service_pb2_grpc.EndpointServiceServicer):
         if not request.name:
             raise InvalidRequest.of([Violation("name", _NAME_RULE)])
         upstream = request.name.rpartition("/endpoints/")[0]
-        endpoint = self._endpoints(upstream).get(request.name)
-        if endpoint is None:
-            raise ResourceNotFound(f"there is no endpoint {request.name!r}", metadata={"resource": request.name})
-        return _message(upstream, endpoint)
+        return _message(upstream, self._endpoint(upstream, request.name))
 
     @answer
     async def ListEndpoints(
@@ -207,12 +210,21 @@ class EndpointService(endpoint_service_pb2_grpc.EndpointServiceServicer):
     ) -> endpoint_pb2.Endpoint:
         """Let an endpoint of any upstream finish its calls."""
         upstream, endpoint_id = self._place(request.name)
-        endpoint = self._endpoints(upstream).get(request.name)
-        if endpoint is None:
-            raise ResourceNotFound(f"there is no endpoint {request.name!r}", metadata={"resource": request.name})
+        endpoint = self._endpoint(upstream, request.name)
         # the cluster first: an operator is the reason that is shown
         self._runtime.snapshot.value.clusters[upstream].drain(endpoint.address)
         self._registry.drain(upstream, endpoint_id)
+        return _message(upstream, endpoint)
+
+    @answer
+    async def UndrainEndpoint(
+        self, request: endpoint_service_pb2.UndrainEndpointRequest, context: object
+    ) -> endpoint_pb2.Endpoint:
+        """End what DrainEndpoint began. An endpoint that its source takes away drains on, and says so."""
+        upstream, endpoint_id = self._place(request.name)
+        endpoint = self._endpoint(upstream, request.name)
+        self._registry.drain(upstream, endpoint_id, drains=False)
+        self._runtime.snapshot.value.clusters[upstream].undrain(endpoint.address)
         return _message(upstream, endpoint)
 
     def _check_registry(self, upstream: str) -> None:

@@ -271,6 +271,7 @@ class Configurator:
     async def _enforce(self, plan: _Plan) -> State:
         if plan.stored is not None and plan.snapshot is not None:
             await self._store.commit(plan.stored)
+            await self._runtime.warm(plan.snapshot)
             self._runtime.publish(plan.snapshot)
         self._converter.keep(plan.conversion)
         self._state = plan.state

@@ -138,7 +138,8 @@ class Leases:
             )
         if lease.address.draining:
             raise ResourceNotFound(
-                f"{name} drains and cannot be renewed; to give it calls again delete it and register it anew",
+                f"{name} drains and cannot be renewed; to give it calls again take UndrainEndpoint, or delete it and "
+                "register it anew",
                 metadata={"resource": name},
             )
         lease.ttl = min(lease.ttl, self.max_ttl)
@@ -152,11 +153,11 @@ class Leases:
         lease = self._leases.get(endpoint_id)
         return None if lease is None else lease.address
 
-    def drain(self, endpoint_id: str) -> bool:
-        """Let an endpoint get no more calls for the rest of its lease; return whether it is registered."""
+    def drain(self, endpoint_id: str, *, drains: bool = True) -> bool:
+        """Let an endpoint get no more calls for the rest of its lease, or end that; return whether it is registered."""
         lease = self._leases.get(endpoint_id)
         if lease is not None:
-            lease.address = replace(lease.address, draining=True)
+            lease.address = replace(lease.address, draining=drains)
         return lease is not None
 
     def delete(self, endpoint_id: str) -> EndpointAddress | None:

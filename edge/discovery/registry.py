@@ -99,10 +99,10 @@ class EndpointRegistry:
         self._expire()
         return self._of(upstream).leases.renew(endpoint_id, _now())
 
-    def drain(self, upstream: str, endpoint_id: str) -> bool:
-        """Let an endpoint get no more calls for the rest of its lease; return whether it is registered."""
+    def drain(self, upstream: str, endpoint_id: str, *, drains: bool = True) -> bool:
+        """Let an endpoint get no more calls for the rest of its lease, or end that; return whether it is registered."""
         entry = self._upstreams.get(upstream)
-        if entry is None or not entry.leases.drain(endpoint_id):
+        if entry is None or not entry.leases.drain(endpoint_id, drains=drains):
             return False
         entry.tell(_now())
         return True

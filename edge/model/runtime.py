@@ -43,6 +43,13 @@ class Runtime(Protocol):
         """
         ...
 
+    async def warm(self, snapshot: Snapshot) -> None:
+        """Prepare a compiled snapshot that is published next: find its new endpoints, as far as that is quick.
+
+        Calls go on under the snapshot in force meanwhile. What goes wrong shows in health and is not raised.
+        """
+        ...
+
     def publish(self, snapshot: Snapshot) -> None:
         """Put a compiled snapshot in force. Calls under way keep theirs."""
         ...

@@ -21,6 +21,7 @@ from edge.model.errors import InvalidRequest, Violation
 from edge.model.settings import Limits
 from edge.model.upstreams import Compression, Upstream
 from edge.tasks import Tasks
+from edge.upstream.http_dial import tls_words
 from edge.upstream.unary_call import UnaryMethod
 
 _log = logging.getLogger(__name__)
@@ -33,6 +34,9 @@ STREAM_WINDOW = 512 * 1024
 stream carries at most this in a round trip: 50 MB/s at 10 ms. A message larger than it is let in all the same."""
 
 USER_AGENT = f"edge/{__version__}"
+
+_TLS_FAILURE = re.compile(r"SSL routines:OPENSSL_internal:(.*?)(: OK)?$")
+"""What a handshake of grpc failed with, without what surrounds it."""
 
 _COMPRESSION = {
     # grpc.aio hides whether a caller compressed, so that "as the caller" cannot be more than not at all here
@@ -163,9 +167,7 @@ class Channels:
             # an attempt to connect again changes nothing before it has worked
             failed = state is grpc.ChannelConnectivity.TRANSIENT_FAILURE
             connection.failing = failed or (connection.failing and not connection.ready)
-            if endpoint.state is not EndpointState.DRAINING and (
-                await self._update(endpoint, connection, state) or connection.ready
-            ):
+            if await self._update(endpoint, connection, state) or connection.ready:
                 changed()
             await channel.wait_for_state_change(state)
             # asking for the state connects again at once after a connection was lost: the next call then finds it made,
@@ -178,15 +180,13 @@ class Channels:
             return endpoint.enter(EndpointState.ACTIVE)
         if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
             reason = await _why(connection.channel)
-            if endpoint.state is EndpointState.DRAINING:
-                return False
             if any(other.ready for other in self.connections):
                 return endpoint.enter(EndpointState.ACTIVE)
             if connection.channel.get_state() is grpc.ChannelConnectivity.READY:
                 return False  # it came back meanwhile; the next turn of the watch says so
             before = endpoint.state
             entered = endpoint.enter(EndpointState.UNHEALTHY, reason)
-            if before is not EndpointState.UNHEALTHY:
+            if endpoint.state is EndpointState.UNHEALTHY is not before:
                 _log.warning("endpoint %s: %s", endpoint.address, reason)
             return entered
         # IDLE and CONNECTING say nothing new: an endpoint that failed is out until it is READY, one that was up is
@@ -218,6 +218,12 @@ def connect_error(details: str) -> str:
     """
     text = details.rsplit("last error:", 1)[-1].strip()
     text = text.rsplit("Failed to connect to remote host:", 1)[-1].strip()
+    text = re.sub(r"^(?:[A-Z]+: )?(?:ipv[46]|unix):\S+: ", "", text)
+    if "Hostname Verification Check failed" in text:
+        return "its certificate is not accepted: it is for another name"
+    if found := _TLS_FAILURE.search(text):
+        failed, _, why = found[1].partition("CERTIFICATE_VERIFY_FAILED: ")
+        return tls_words(failed) if not why else f"its certificate is not accepted: {why}"
     return re.sub(r"^(UNKNOWN|UNAVAILABLE|INTERNAL|connect):\s*|\s*\(\d+\)$", "", text) or details
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from edge.balancing import Selection
 from edge.discovery import Found, Sources
 from edge.model.call import Call
-from edge.model.endpoint import Endpoint, EndpointAddress, EndpointState, Judge
+from edge.model.endpoint import Endpoint, EndpointAddress
 from edge.model.schema import EMPTY_SCHEMA, SchemaSet
 from edge.model.settings import Limits
 from edge.model.snapshot import SourceState
@@ -17,14 +17,12 @@ from edge.model.upstreams import Upstream
 from edge.tasks import Tasks
 from edge.upstream.guard import Guard
 from edge.upstream.health import HealthChecks
-from edge.upstream.member import Member, carriers
+from edge.upstream.member import carriers
+from edge.upstream.members import Members
 from edge.upstream.narrowing import Narrowing
 from edge.upstream.nobody import nobody
 from edge.upstream.schemas import SchemaKeeper
 from edge.wire.sending import Turn
-
-_GONE = "no longer part of the upstream"
-_DRAINED = "an operator lets it finish its calls (DrainEndpoint)"
 
 
 class UpstreamCluster:
@@ -56,29 +54,33 @@ class UpstreamCluster:
         self.name = upstream.name
         self.upstream = upstream
         # read here, where a failure refuses the configuration, and not when it is put in force
-        self._carrier = carriers(upstream, limits, turn)
+        carrier = carriers(upstream, limits, turn)
         self.given_schema = schema
         self.borrowed_schema = borrowed
         self._changed = changed
         self._tasks = Tasks()
-        self._members: dict[str, Member] = {}
-        self._leaving: dict[Endpoint, Member] = {}
-        self._endpoints: tuple[Endpoint, ...] = ()
+        self._members = Members(
+            carrier,
+            set() if drained is None else drained,
+            connect=upstream.connection.warm_up,
+            changed=self._state_changed,
+        )
         self._selection = Selection(upstream.balancer, upstream.load_balancing)
         self._narrowing = Narrowing(upstream.balancer, upstream.load_balancing)
         self._guard = Guard(upstream, self._state_changed)
         self._health = HealthChecks(upstream, lambda: self.schema.services, self._state_changed)
-        self._active: dict[Endpoint, int] = {}
+        self._active: Mapping[Endpoint, int] = {}
+        self._started = False
         self._closing = False
+        self._successor: UpstreamCluster | None = None
         self._source = (sources or Sources()).source_for(self.name, upstream.discovery)
         self._found: tuple[EndpointAddress, ...] | None = None
-        self._drained = set() if drained is None else drained
         self._keeper: SchemaKeeper | None = None
 
     @property
     def endpoints(self) -> Sequence[Endpoint]:
         """Every endpoint, whether it takes calls or not."""
-        return self._endpoints
+        return self._members.endpoints
 
     @property
     def discovery(self) -> SourceState:
@@ -107,11 +109,14 @@ class UpstreamCluster:
         return self._source.found.value
 
     def start(self, known: Found | None = None) -> None:
-        """Begin to follow discovery, connect and learn the descriptors.
+        """Begin to follow discovery, connect and learn the descriptors. A second time does nothing.
 
         Args:
             known: What the same discovery has found before, to serve calls with until it has asked anew.
         """
+        if self._started:
+            return
+        self._started = True
         if self.given_schema is None and self.borrowed_schema is None and self.upstream.reflection:
             self._keeper = SchemaKeeper(
                 self.name,
@@ -126,33 +131,34 @@ class UpstreamCluster:
         self._source.found.listen(self._update)
         self._update(self._source.found.value)
 
-    async def close(self) -> None:
-        """Take no more calls, let those under way finish, then close every connection."""
+    async def close(self, successor: UpstreamCluster | None = None) -> None:
+        """Take no more calls, let those under way finish, then close every connection.
+
+        Args:
+            successor: Where further attempts of calls go that were opened before, and those that have waited since.
+        """
         self._closing = True
+        self._successor = successor
         self._selection.update(())
         self._narrowing.update(())
-        await self._source.close()
-        await self._tasks.close()
-        self._guard.close()
-        await self._health.close()
-        for member in tuple(self._members.values()):
-            await self._leave(member)
+        await self._stop()
+        self._members.dismiss()
 
     async def abort(self) -> None:
         """Close every connection now, whatever is under way."""
+        await self._stop()
+        await self._members.close()
+
+    async def _stop(self) -> None:
         await self._source.close()
         await self._tasks.close()
         self._guard.close()
         await self._health.close()
-        for member in (*self._members.values(), *self._leaving.values()):
-            await member.close()
-        self._members.clear()
-        self._leaving.clear()
 
     @property
     def idle(self) -> bool:
         """Whether a closed cluster has finished its last call."""
-        return self._closing and not self._leaving
+        return self._closing and not self._members.leaving
 
     async def refresh_schema(self) -> None:
         """Read the descriptors again now."""
@@ -170,6 +176,8 @@ class UpstreamCluster:
             selection = narrow.selection
         endpoint = selection.pick(call, now)
         if endpoint is None:
+            if self._successor is not None:
+                return self._successor.pick(call, now)
             most = self.upstream.concurrency.max_calls_per_endpoint
             raise nobody(self, call.method, self._narrowing.find(call.method), most=most)
         endpoint.active += 1
@@ -194,6 +202,10 @@ class UpstreamCluster:
         """Let go of a call that is over; see `Guard.leave`."""
         self._guard.leave(call, failed, now)
 
+    def tried(self, call: Call, failed: bool, now: float) -> None:
+        """Learn how an attempt ended that does not end its call; see `Guard.tried`."""
+        self._guard.tried(call, failed, now)
+
     def release(
         self, endpoint: Endpoint, *, failed: bool | None, latency: float, now: float, began: float | None = None
     ) -> None:
@@ -204,14 +216,20 @@ class UpstreamCluster:
             endpoint.failed += 1
         self._guard.settle(endpoint, failed=failed, latency=latency, now=now, began=began)
         self._selection.settle(endpoint, failed=bool(failed), latency=latency, now=now)
-        if self._leaving and not endpoint.active and (member := self._leaving.pop(endpoint, None)) is not None:
-            Tasks.detached(member.close(), name=f"close endpoint {endpoint.address}")
+        if self._members.leaving or self._closing:
+            self._idle(endpoint)
 
     def put_back(self, endpoint: Endpoint) -> None:
         """End a lease that was not used: nothing is learnt from it."""
         endpoint.active -= 1
-        if self._leaving and not endpoint.active and (member := self._leaving.pop(endpoint, None)) is not None:
-            Tasks.detached(member.close(), name=f"close endpoint {endpoint.address}")
+        if self._members.leaving or self._closing:
+            self._idle(endpoint)
+
+    def _idle(self, endpoint: Endpoint) -> None:
+        """Close an endpoint that has left and finished its last call, whichever cluster it was one of."""
+        self._members.idle(endpoint)
+        if self._successor is not None:
+            self._successor._idle(endpoint)
 
     def preview(self, call: Call) -> tuple[Endpoint | None, str]:
         """Return the endpoint the next call would get and how it is chosen."""
@@ -222,77 +240,52 @@ class UpstreamCluster:
         return self._selection.preview(call, time.monotonic()), self._selection.words
 
     def _reached(self) -> Sequence[Endpoint]:
-        return [endpoint for endpoint in self._endpoints if endpoint.state is EndpointState.ACTIVE]
+        return list(self._members.reached())
 
     def _update(self, found: Found) -> None:
-        """Make the members those that were found; the others finish their calls and go."""
+        """Take over what discovery has found, or how it goes."""
         if found.addresses == self._found:
-            self._changed()  # how discovery goes is told, too
+            self._changed()
             return
         self._found = found.addresses
-        wanted = {address.address: address for address in found.addresses}
-        for gone in [name for name in self._members if name not in wanted]:
-            member = self._members.pop(gone)
-            member.endpoint.judge(Judge.SOURCE, EndpointState.DRAINING, _GONE)
-            Tasks.detached(self._leave(member), name=f"leave endpoint {gone}")
-        for name, address in wanted.items():
-            if (present := self._members.get(name)) is not None:
-                present.endpoint.update(address)
-                continue
-            member = Member(address, self._carrier(name))
-            self._members[name] = member
-            if name in self._drained:
-                member.endpoint.judge(Judge.OPERATOR, EndpointState.DRAINING, _DRAINED)
-            member.carrier.watch(
-                member.endpoint, self._state_changed, member.tasks, connect=self.upstream.connection.warm_up
-            )
-        if found.state.success_time is not None:
-            self._drained.intersection_update(wanted)
-        self._set_endpoints(tuple(self._members[name].endpoint for name in wanted))
+        self._members.take(found.addresses, certain=found.state.success_time is not None)
+        self._members_changed()
 
-    def _set_endpoints(self, endpoints: tuple[Endpoint, ...]) -> None:
-        self._endpoints = endpoints
-        self._guard.members(endpoints)
-        self._health.members(endpoints)
+    def _members_changed(self) -> None:
+        self._guard.members(self.endpoints)
+        self._health.members(self.endpoints)
         self._state_changed()
 
     def find(self, address: str) -> Endpoint | None:
         """Return the member with this address."""
-        member = self._members.get(address)
-        return None if member is None else member.endpoint
+        return self._members.find(address)
 
     def drain(self, address: str) -> None:
         """Let a member finish its calls and get no new ones, for as long as its address is one of this upstream."""
-        if (member := self._members.get(address)) is not None:
-            self._drained.add(address)
-            if member.endpoint.judge(Judge.OPERATOR, EndpointState.DRAINING, _DRAINED):
-                self._state_changed()
+        if self._members.drain(address):
+            self._state_changed()
+
+    def undrain(self, address: str) -> None:
+        """Let a member get calls again as far as operators are concerned."""
+        if self._members.undrain(address):
+            self._state_changed()
 
     def drop(self, address: str) -> None:
         """End a member at once, with its calls. Whoever found it does not find it any more."""
-        member = self._members.pop(address, None)
-        if member is None:
-            return
-        self._drained.discard(address)
-        member.endpoint.judge(Judge.SOURCE, EndpointState.DRAINING, _GONE)
-        self._found = None
-        self._set_endpoints(tuple(one for one in self._endpoints if one is not member.endpoint))
-        Tasks.detached(member.close(), name=f"drop endpoint {address}")
+        if self._members.drop(address):
+            self._found = None
+            self._members_changed()
 
-    async def _leave(self, member: Member) -> None:
-        if self._members.get(member.endpoint.address) is member:
-            del self._members[member.endpoint.address]
-        member.endpoint.judge(Judge.SOURCE, EndpointState.DRAINING, _GONE)
-        if member.endpoint.active:
-            self._leaving[member.endpoint] = member
-        else:
-            await member.close()
+    def lent(self) -> None:
+        """Other upstreams may have learnt other descriptors, which are those of this one if it borrows."""
+        if self.borrowed_schema is not None:
+            self._health.learnt()
 
     def _learnt(self) -> None:
         """Other descriptors are in force, or some endpoint has others."""
         if self._keeper is not None:
             self._narrowing.learn(self._keeper.offered)
-            self._narrowing.update(self._endpoints)
+            self._narrowing.update(self.endpoints)
         self._health.learnt()
         self._changed()
 
@@ -301,10 +294,9 @@ class UpstreamCluster:
         if self._closing:
             return
         self._health.noticed()
-        self._selection.update(self._endpoints)
-        self._narrowing.update(self._endpoints)
-        reached = {member.endpoint: member.carrier.made for member in self._members.values()}
-        reached = {endpoint: reached[endpoint] for endpoint in self._reached()}
+        self._selection.update(self.endpoints)
+        self._narrowing.update(self.endpoints)
+        reached = self._members.reached()
         if self._keeper is not None and reached != self._active:
             # an endpoint that is new or connected anew may offer other services, one that went leaves others behind
             self._keeper.wake(one for one, made in reached.items() if self._active.get(one) != made)

@@ -19,6 +19,9 @@ from edge.tasks import Tasks
 from edge.upstream.cluster import UpstreamCluster
 from edge.wire.sending import Turn
 
+WARM_UP = 5.0
+"""The most seconds that a configuration waits, before it comes into force, for where its new endpoints are."""
+
 
 class Clusters:
     """Makes, keeps and retires clusters.
@@ -36,7 +39,9 @@ class Clusters:
         self._sources = Sources() if sources is None else sources
         self._drained: dict[str, set[str]] = {}
         self._current: dict[str, UpstreamCluster] = {}
+        self._warming: tuple[UpstreamCluster, ...] = ()
         self._retired: set[UpstreamCluster] = set()
+        self._closed = False
         self._methods: dict[str, Method] = {}
         self._schemas: dict[str, SchemaSet] = {}
         self._prepared: dict[str, SchemaSet] = {}
@@ -71,7 +76,7 @@ class Clusters:
             and (present.borrowed_schema is not None) == borrows
         ):
             return present
-        borrowed = partial(self.schema, upstream.schema) if borrows else None
+        borrowed = partial(self._borrow, upstream.schema) if borrows else None
         return UpstreamCluster(
             upstream,
             limits=self._limits,
@@ -95,9 +100,39 @@ class Clusters:
         self._prepared = found
         return found
 
+    async def warm(self, clusters: Mapping[str, UpstreamCluster], within: float = WARM_UP) -> None:
+        """Start the new clusters, and return when discovery of each has found something or failed.
+
+        So the first calls are not refused while nobody knows yet where they should go, and those of an upstream that
+        looks elsewhere from now on go where they went before. `publish` comes next.
+
+        Args:
+            clusters: What `prepare` returned.
+            within: The most seconds to wait.
+        """
+        self._warming = tuple(one for one in clusters.values() if self._current.get(one.name) is not one)
+        for cluster in self._warming:
+            self._start(cluster)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within), contextlib.aclosing(self.changes.follow()) as changes:
+                async for _ in changes:
+                    if self._closed or all(cluster.discovery.attempted for cluster in self._warming):
+                        return
+
+    def _start(self, cluster: UpstreamCluster) -> None:
+        former = self._current.get(cluster.name)
+        same = former is not None and former.upstream.discovery == cluster.upstream.discovery
+        cluster.start(former.found if former is not None and same else None)
+
     def publish(self, configuration: Configuration, clusters: Mapping[str, UpstreamCluster]) -> None:
-        """Start the new clusters and retire those that are not in force any more."""
+        """Put clusters in force, started if `warm` has not done so, and retire those that are not any more."""
+        if self._closed:
+            return
+        for cluster in clusters.values():
+            if self._current.get(cluster.name) is not cluster:
+                self._start(cluster)
         before = self._current
+        self._warming = ()
         self._current = dict(clusters)
         self._schemas = self._schema_sets(configuration)
         self._reflected = {
@@ -108,36 +143,25 @@ class Clusters:
         kept = frozenset(clusters.values())
         self._sources.keep(configuration.upstreams)
         self._drained = {name: drained for name, drained in self._drained.items() if name in clusters}
-        for cluster in clusters.values():
-            if (former := before.get(cluster.name)) is not cluster:
-                same = former is not None and former.upstream.discovery == cluster.upstream.discovery
-                cluster.start(former.found if former is not None and same else None)
         for cluster in before.values():
             if cluster not in kept:
                 self._retired.add(cluster)
-                Tasks.detached(cluster.close(), name=f"retire {cluster.name}")
+                successor = self._current.get(cluster.name)
+                if successor is not None and successor.upstream.protocol is not cluster.upstream.protocol:
+                    successor = None
+                Tasks.detached(cluster.close(successor), name=f"retire {cluster.name}")
         self._retired = {cluster for cluster in self._retired if not cluster.idle}
         self._changed()
 
     async def close(self) -> None:
-        """Close every connection of every cluster."""
-        clusters = (*self._current.values(), *self._retired)
+        """Close every connection of every cluster. Nothing comes into force after that."""
+        self._closed = True
+        self.changes.set(self.changes.value + 1)  # who waits in `warm` need not any more
+        clusters = {*self._current.values(), *self._retired, *self._warming}
         await asyncio.gather(*(cluster.abort() for cluster in clusters))
         self._current = {}
         self._retired = set()
-
-    async def discovered(self, within: float) -> None:
-        """Return when discovery of every upstream in force has found something or failed, or the time is over.
-
-        Args:
-            within: The most seconds to wait.
-        """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within), contextlib.aclosing(self.changes.follow()) as changes:
-                async for _ in changes:
-                    states = [cluster.discovery for cluster in self._current.values()]
-                    if all(state.success_time is not None or state.failures for state in states):
-                        return
+        self._warming = ()
 
     def method(self, path: str) -> Method | None:
         """Return what is known of a method, or None when nothing is or upstreams disagree on its shape."""
@@ -157,6 +181,13 @@ class Clusters:
             return cluster.schema, cluster.schema_source
         return self._schemas[name], SourceState()
 
+    def _borrow(self, name: str) -> tuple[SchemaSet, SourceState]:
+        """Return the same for an upstream that may be started before its schema is in force."""
+        try:
+            return self.schema(name)
+        except LookupError:
+            return SchemaSet(), SourceState(ok=False, error=f"{name} is not in force yet")
+
     async def refresh_schema(self, name: str) -> None:
         """Read the descriptors of a schema resource again now."""
         cluster = self._current.get(self._reflected.get(name, ""))
@@ -174,6 +205,8 @@ class Clusters:
             del methods[path]
         if methods != self._methods:
             self._methods = methods
+            for cluster in self._current.values():
+                cluster.lent()
             self.on_methods()
         self.changes.set(self.changes.value + 1)
 

@@ -278,12 +278,12 @@ class GrpcEndpoint(Carrier):
     def _enter(self, state: EndpointState, reason: str = "", *, made: bool = False) -> None:
         """Change the endpoint's state, and tell when it or its reason is another or a connection was `made`."""
         endpoint = self._endpoint
-        if endpoint is None or endpoint.state is EndpointState.DRAINING:
+        if endpoint is None:
             return
         before = endpoint.state
         if not (endpoint.enter(state, reason) or made):
             return
-        if state is EndpointState.UNHEALTHY is not before:
+        if endpoint.state is EndpointState.UNHEALTHY is not before:
             _log.warning("endpoint %s: %s", endpoint.address, reason)
         if self._changed is not None:
             self._changed()

@@ -108,6 +108,17 @@ class Guard:
             if future is not None:
                 _refuse(future, self._limited("the call ended while it waited"))
 
+    def tried(self, call: Call, failed: bool, now: float) -> None:
+        """Learn how an attempt ended that does not end its call: the closed breaker counts each of them.
+
+        While it is half open a call that tries has all of its attempts.
+        """
+        breaker = self._breaker
+        if breaker is None or breaker.state is not BreakerState.CLOSED or call.ticket == REFUSED:
+            return
+        if breaker.settle(call.ticket, failed, now):
+            self._tell_breaker(breaker)
+
     def _wait(self, call: Call, gate: Gate[Call]) -> Awaitable[None]:
         future = asyncio.get_running_loop().create_future()
 

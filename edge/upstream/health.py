@@ -62,7 +62,7 @@ class HealthChecks:
         new = [endpoint for endpoint in wanted if endpoint not in self._checkers]
         if not new:
             return
-        self._asked = self._to_ask(self._check)
+        self.learnt()
         # beside others that take calls one that may not be ready waits for its first check
         hold = any(endpoint.state is EndpointState.ACTIVE for endpoint in self._checkers)
         for endpoint in new:

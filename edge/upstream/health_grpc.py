@@ -6,13 +6,14 @@
     UNIMPLEMENTED    of Watch: the services are asked about by Check; of Check: there is no health service, and any
                      answer says that the server is there. Watch is tried again when the endpoint was connected anew
 
-A Watch that ended is opened again in growing pauses.
+A Watch that ended is opened again in growing pauses, whatever it has said, until one has lasted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 
 from edge.model.status import Code
@@ -21,9 +22,12 @@ from edge.upstream.health_probe import Hearer
 from edge.upstream.health_services import Serving
 
 FIRST_PAUSE = 0.25
-"""Seconds before a Watch that ended is opened again; doubles each time that it says nothing."""
+"""Seconds before a Watch that ended is opened again; doubles each time."""
 
 LONGEST_PAUSE = 30.0
+
+LASTING = 10.0
+"""Seconds after which a Watch that ends has lasted: it is opened again after the first pause."""
 
 
 class GrpcProber:
@@ -116,12 +120,13 @@ class GrpcProber:
         self._open.add(service)
         for asked in self._checks:
             asked.outdated = asked.outdated or asked.service == service
-        self._pause = FIRST_PAUSE
         self._hearer.heard(service, status, asked=False)
 
-    def unwatched(self, service: str, end: End) -> None:
-        """A Watch has ended."""
+    def unwatched(self, service: str, end: End, *, lasted: float) -> None:
+        """A Watch has ended after so many seconds."""
         self._watches.pop(service, None)
+        if lasted >= LASTING:
+            self._pause = FIRST_PAUSE
         self._open.discard(service)
         if end.code is Code.UNIMPLEMENTED:
             self._watchable = False
@@ -151,7 +156,11 @@ class GrpcProber:
         if end.code is Code.NOT_FOUND:
             self._hearer.heard(asked.service, Serving.SERVICE_UNKNOWN, asked=True)
         elif end.code is Code.UNIMPLEMENTED:
-            if asked.first:
+            if not asked.first:
+                return
+            if asked.service in self._open:
+                self._hearer.answered()  # a server that offers Watch alone
+            else:
                 self._hearer.mute()
         elif asked.first:
             self._hearer.failed(end.words)
@@ -189,9 +198,10 @@ class _Asked:
 class _Watched:
     """A Watch that is open or being opened."""
 
-    __slots__ = ("_cancel", "_prober", "_service", "_stopped")
+    __slots__ = ("_began", "_cancel", "_prober", "_service", "_stopped")
 
     def __init__(self, prober: GrpcProber, service: str) -> None:
+        self._began = time.monotonic()
         self._prober = prober
         self._service = service
         self._cancel: Cancel = _nothing
@@ -213,7 +223,7 @@ class _Watched:
     def ended(self, end: End) -> None:
         if not self._stopped:
             self._stopped = True
-            self._prober.unwatched(self._service, end)
+            self._prober.unwatched(self._service, end, lasted=time.monotonic() - self._began)
 
 
 def _nothing() -> None:

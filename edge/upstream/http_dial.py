@@ -15,6 +15,16 @@ from edge.upstream.http_connection import HttpConnection
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
+_TLS_REASONS = (
+    ("CERTIFICATE_REQUIRED", "it asks for a client certificate, which `tls.cert_file` of the upstream would be"),
+    ("ALERT_UNKNOWN_CA", "it does not accept the certificate that the gateway shows"),
+    ("ALERT_BAD_CERTIFICATE", "it does not accept the certificate that the gateway shows"),
+    ("ALERT_CERTIFICATE", "it does not accept the certificate that the gateway shows"),
+    ("WRONG_VERSION_NUMBER", "it does not speak TLS"),
+)
+"""What parts of errors stand for, the first that is found: alerts come from the other side."""
+
+
 class ConnectFailedError(ConnectionError):
     """No connection could be made; the message says why."""
 
@@ -57,10 +67,16 @@ def connect_words(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"no TLS: {error.reason or error.strerror}"
+        return tls_words(error.reason or error.strerror or "")
     if isinstance(error, OSError) and (found := _ERRNO.search(str(error))) and int(found[1]) > 0:
         return os.strerror(int(found[1]))
     return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+
+
+def tls_words(reason: str) -> str:
+    """Return what to make of an error of OpenSSL or BoringSSL, as in `TLSV1_ALERT_UNKNOWN_CA`."""
+    found = (words for part, words in _TLS_REASONS if part in reason)
+    return f"{next(found, 'no TLS')}: {reason}"
 
 
 def tls_context(upstream: Upstream, alpn: Sequence[str] = ("http/1.1",)) -> ssl.SSLContext | None:

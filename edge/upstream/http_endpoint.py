@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from edge.model.endpoint import USABLE, Endpoint, EndpointState
+from edge.model.endpoint import Endpoint, EndpointState
 from edge.model.http import HeaderPairs
 from edge.model.upstreams import Upstream
 from edge.tasks import Tasks
@@ -255,7 +255,7 @@ class HttpEndpoint:
     def _reached(self) -> None:
         self._failed.clear()
         endpoint = self._endpoint
-        if endpoint is not None and endpoint.state in (EndpointState.CONNECTING, EndpointState.UNHEALTHY):
+        if endpoint is not None and not endpoint.connected:
             self._enter(endpoint, EndpointState.ACTIVE, "")
 
     def _unreachable(self, error: OSError) -> ConnectFailedError:
@@ -263,10 +263,10 @@ class HttpEndpoint:
         why = connect_words(error)
         self._failed.set()
         endpoint = self._endpoint
-        if endpoint is not None and (endpoint.state in USABLE or endpoint.state is EndpointState.UNHEALTHY):
+        if endpoint is not None:
             before = endpoint.state
             self._enter(endpoint, EndpointState.UNHEALTHY, f"cannot be reached: {why}")
-            if before is not EndpointState.UNHEALTHY:
+            if endpoint.state is EndpointState.UNHEALTHY is not before:
                 _log.warning("endpoint %s: cannot be reached: %s", endpoint.address, why)
             self._close_idle()
         return ConnectFailedError(why)

@@ -29,7 +29,10 @@ def nobody(cluster: Cluster, method: str, narrow: Narrow | None, *, most: int = 
             f"upstream {name}: every endpoint has as many calls under way as it may (max_calls_per_endpoint)",
             metadata={"limit": "limits.max_calls_per_endpoint", "upstream": name},
         )
-    what = f"none of its {len(endpoints)} endpoints takes calls" if endpoints else "it has no endpoints"
+    if endpoints:
+        what = f"none of its {len(endpoints)} endpoints takes calls"
+    else:
+        what = "it has no endpoints" if cluster.discovery.attempted else "where its endpoints are is not known yet"
     metadata = {"upstream": name}
     if narrow is not None:
         what = narrow.refusal or what

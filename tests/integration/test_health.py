@@ -18,7 +18,14 @@ import pytest
 import pytest_asyncio
 
 from edge.tasks import Tasks
-from gateway.v1 import endpoint_pb2, endpoint_service_pb2, endpoint_service_pb2_grpc, health_service_pb2
+from gateway.v1 import (
+    endpoint_pb2,
+    endpoint_service_pb2,
+    endpoint_service_pb2_grpc,
+    health_service_pb2,
+    upstream_pb2,
+    upstream_service_pb2,
+)
 from tests.support.gateway import Admin, Gateway, route, upstream
 from tests.support.processes import ROOT, python
 from tests.support.rpc import connect, eventually
@@ -243,6 +250,60 @@ async def test_a_rolling_restart_of_all_three_with_drain_fails_no_call(folder: P
     finally:
         await place.close()
         for process in (gateway, *shops):
+            await asyncio.to_thread(process.kill)
+
+
+async def test_an_endpoint_that_was_drained_gets_calls_again(place: Place) -> None:
+    *others, drained = place.shops
+    edge = python("edge.cli")
+    at = ("--address", place.gateway.admin)
+
+    async def run(verb: str) -> str:
+        command = [*edge, verb, "shop", drained.address, *at]
+        done = await asyncio.to_thread(
+            subprocess.run, command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=30
+        )
+        return str(done.stdout)
+
+    async with load(place) as counts:
+        assert "DRAINING" in await run("drain")
+        await place.spread(GET, *others)
+        assert "DRAINING" not in await run("undrain")
+        await place.all_active()
+        await place.spread(GET, *place.shops)
+    assert failures(counts, place.shops) == {}
+
+
+async def test_an_upstream_made_at_run_time_takes_its_first_call(folder: Path) -> None:
+    """It comes into force when its name is resolved, and a change of it fails no call."""
+    shop, gateway = Shop("only", folder), Gateway("gateway-late", folder)
+    for process in (shop, gateway):
+        await asyncio.to_thread(process.start)
+    place = Place([shop], gateway)
+    discovery = upstream_pb2.DnsDiscovery(hostname="localhost", port=int(shop.address.rpartition(":")[2]))
+    wanted = upstream_pb2.Upstream(name="upstreams/shop", dns=discovery)
+    create = upstream_service_pb2.CreateUpstreamRequest(upstream_id="shop", upstream=wanted)
+    try:
+        await place.admin.upstreams.CreateUpstream(create, timeout=20)
+        await place.admin.create_route("shop", SHOP, "shop")
+        assert await place.call() == shop.name
+        async with load(place) as counts:
+            for number in range(10):
+                # another cluster each time, and every other time another discovery
+                wanted.authority = f"number-{number}"
+                if number % 2:
+                    wanted.static.endpoints.add(address=shop.address)
+                else:
+                    wanted.dns.CopyFrom(discovery)
+                change = upstream_service_pb2.UpdateUpstreamRequest(upstream=wanted)
+                change.update_mask.paths.append("*")
+                await place.admin.upstreams.UpdateUpstream(change, timeout=20)
+                before = counts[shop.name]
+                await eventually(lambda before=before: _true(counts[shop.name] > before), within=WAIT)  # type: ignore[misc]
+        assert failures(counts, [shop]) == {}
+    finally:
+        await place.close()
+        for process in (gateway, shop):
             await asyncio.to_thread(process.kill)
 
 

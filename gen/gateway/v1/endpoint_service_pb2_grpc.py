@@ -68,6 +68,11 @@ class EndpointServiceStub(object):
                 request_serializer=gateway_dot_v1_dot_endpoint__service__pb2.DrainEndpointRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_endpoint__pb2.Endpoint.FromString,
                 _registered_method=True)
+        self.UndrainEndpoint = channel.unary_unary(
+                '/gateway.v1.EndpointService/UndrainEndpoint',
+                request_serializer=gateway_dot_v1_dot_endpoint__service__pb2.UndrainEndpointRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_endpoint__pb2.Endpoint.FromString,
+                _registered_method=True)
         self.WatchEndpoints = channel.unary_stream(
                 '/gateway.v1.EndpointService/WatchEndpoints',
                 request_serializer=gateway_dot_v1_dot_endpoint__service__pb2.WatchEndpointsRequest.SerializeToString,
@@ -120,8 +125,17 @@ class EndpointServiceServicer(object):
 
     def DrainEndpoint(self, request, context):
         """Lets an endpoint of any upstream finish its calls and sends it no new ones,
-        for as long as discovery finds its address. A registered endpoint that
-        drains cannot be renewed; deleted and registered again it gets calls.
+        for as long as discovery finds its address, or until UndrainEndpoint. A
+        registered endpoint that drains cannot be renewed; deleted and registered
+        again it gets calls.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndrainEndpoint(self, request, context):
+        """Ends what DrainEndpoint began: the endpoint gets calls again, as soon as
+        nothing else keeps them from it. One that its source takes away drains on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,6 +179,11 @@ def add_EndpointServiceServicer_to_server(servicer, server):
             'DrainEndpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.DrainEndpoint,
                     request_deserializer=gateway_dot_v1_dot_endpoint__service__pb2.DrainEndpointRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_endpoint__pb2.Endpoint.SerializeToString,
+            ),
+            'UndrainEndpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndrainEndpoint,
+                    request_deserializer=gateway_dot_v1_dot_endpoint__service__pb2.UndrainEndpointRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_endpoint__pb2.Endpoint.SerializeToString,
             ),
             'WatchEndpoints': grpc.unary_stream_rpc_method_handler(
@@ -336,6 +355,33 @@ class EndpointService(object):
             target,
             '/gateway.v1.EndpointService/DrainEndpoint',
             gateway_dot_v1_dot_endpoint__service__pb2.DrainEndpointRequest.SerializeToString,
+            gateway_dot_v1_dot_endpoint__pb2.Endpoint.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndrainEndpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.EndpointService/UndrainEndpoint',
+            gateway_dot_v1_dot_endpoint__service__pb2.UndrainEndpointRequest.SerializeToString,
             gateway_dot_v1_dot_endpoint__pb2.Endpoint.FromString,
             options,
             channel_credentials,

@@ -53,6 +53,9 @@ class FakeCluster:
     def leave(self, call: Call, failed: bool | None, now: float) -> None:
         raise AssertionError("it admits every call")
 
+    def tried(self, call: Call, failed: bool, now: float) -> None:
+        raise AssertionError("it admits every call")
+
     def put_back(self, endpoint: Endpoint) -> None:
         raise AssertionError("nothing is picked")
 
@@ -63,6 +66,11 @@ class FakeCluster:
         for one in self.endpoints:
             if one.address == address:
                 one.judge(Judge.OPERATOR, EndpointState.DRAINING, "drained")
+
+    def undrain(self, address: str) -> None:
+        for one in self.endpoints:
+            if one.address == address:
+                one.judge(Judge.OPERATOR, None)
 
     def drop(self, address: str) -> None:
         self.endpoints = [one for one in self.endpoints if one.address != address]
@@ -118,6 +126,9 @@ class FakeRuntime:
         self.changes.set(self.changes.value + 1)
 
     def compile(self, configuration: Configuration) -> Snapshot:
+        raise AssertionError("nothing here changes the configuration")
+
+    async def warm(self, snapshot: Snapshot) -> None:
         raise AssertionError("nothing here changes the configuration")
 
     def publish(self, snapshot: Snapshot) -> None:

@@ -179,9 +179,34 @@ async def test_endpoints_of_other_sources_drain_and_are_not_removed(service: Any
     drained = await service.DrainEndpoint(pb.DrainEndpointRequest(name=name), timeout=TIMEOUT)
     assert drained.state == endpoint_pb2.Endpoint.STATE_DRAINING
     assert await service.DrainEndpoint(pb.DrainEndpointRequest(name=name), timeout=TIMEOUT) == drained
-    assert (await refused(service.DrainEndpoint(pb.DrainEndpointRequest(name=f"{FIXED}/endpoints/x"))))[
-        0
-    ] is grpc.StatusCode.NOT_FOUND
+    for request in (pb.DrainEndpointRequest, pb.UndrainEndpointRequest):
+        method = getattr(service, request.__name__.removesuffix("Request"))
+        code, words = await refused(method(request(name=f"{FIXED}/endpoints/x")))
+        assert (code, words) == (grpc.StatusCode.NOT_FOUND, f"there is no endpoint '{FIXED}/endpoints/x'")
+
+
+async def test_an_endpoint_that_was_drained_gets_calls_again(service: Any) -> None:
+    name = f"{FIXED}/endpoints/127.0.0.1-1"
+    before = await service.GetEndpoint(pb.GetEndpointRequest(name=name), timeout=TIMEOUT)
+    assert before.state == endpoint_pb2.Endpoint.STATE_CONNECTING
+    again = await service.UndrainEndpoint(pb.UndrainEndpointRequest(name=name), timeout=TIMEOUT)
+    assert again == before, "there was nothing to end"
+    stream = service.WatchEndpoints(pb.WatchEndpointsRequest(parent=FIXED))
+    await following(stream)
+    await service.DrainEndpoint(pb.DrainEndpointRequest(name=name), timeout=TIMEOUT)
+    assert [one.state for one in (await following(stream)).changed] == [endpoint_pb2.Endpoint.STATE_DRAINING]
+    again = await service.UndrainEndpoint(pb.UndrainEndpointRequest(name=name), timeout=TIMEOUT)
+    assert (again.state, again.reason) == (before.state, before.reason)
+    assert [one.state for one in (await following(stream)).changed] == [before.state]
+    stream.cancel()
+
+
+async def test_a_registered_endpoint_that_was_drained_can_be_renewed_again(service: Any) -> None:
+    await service.CreateEndpoint(creation(), timeout=TIMEOUT)
+    await service.DrainEndpoint(pb.DrainEndpointRequest(name=ONE), timeout=TIMEOUT)
+    again = await service.UndrainEndpoint(pb.UndrainEndpointRequest(name=ONE), timeout=TIMEOUT)
+    assert again.state == endpoint_pb2.Endpoint.STATE_CONNECTING
+    await service.RenewEndpoint(pb.RenewEndpointRequest(name=ONE), timeout=TIMEOUT)
 
 
 @pytest.mark.parametrize("name", ["", "x", "upstreams/shop", "upstreams/shop/endpoints/"])
@@ -190,6 +215,7 @@ async def test_names_that_are_none(service: Any, name: str) -> None:
         service.DeleteEndpoint(pb.DeleteEndpointRequest(name=name)),
         service.RenewEndpoint(pb.RenewEndpointRequest(name=name)),
         service.DrainEndpoint(pb.DrainEndpointRequest(name=name)),
+        service.UndrainEndpoint(pb.UndrainEndpointRequest(name=name)),
     ):
         code, words = await refused(call)
         assert (code, words) == (

@@ -191,6 +191,19 @@ class _Endpoints(_Servicer, endpoint_service_pb2_grpc.EndpointServiceServicer):
         found = ENDPOINTS if request.parent == "upstreams/books" else []
         return endpoint_service_pb2.ListEndpointsResponse(endpoints=found)
 
+    def DrainEndpoint(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name of the RPC
+        return self._answer(request, context, endpoint_pb2.Endpoint.STATE_DRAINING)
+
+    def UndrainEndpoint(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name of the RPC
+        return self._answer(request, context, endpoint_pb2.Endpoint.STATE_ACTIVE)
+
+    def _answer(self, request: Any, context: Any, state: endpoint_pb2.Endpoint.State) -> Any:
+        self.gateway.asked(request, context)
+        for one in ENDPOINTS:
+            if one.name == request.name:
+                return endpoint_pb2.Endpoint(name=one.name, address=one.address, state=state)
+        return refuse(context, ResourceNotFound(f"there is no endpoint {request.name}"))
+
 
 class _Config(_Servicer, config_service_pb2_grpc.ConfigServiceServicer):
     def GetConfig(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name of the RPC

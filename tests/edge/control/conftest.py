@@ -46,6 +46,7 @@ class FakeRuntime:
         self.check: Callable[[Configuration], None] = lambda _: None
         self.schemas: dict[str, tuple[SchemaSet, SourceState]] = {}
         self.refreshed: list[str] = []
+        self.warmed: list[int] = []
         self.published: list[int] = []
         self.compiled = 0
 
@@ -54,7 +55,12 @@ class FakeRuntime:
         self.check(configuration)
         return Snapshot(configuration=configuration)
 
+    async def warm(self, snapshot: Snapshot) -> None:
+        assert snapshot.revision not in self.published
+        self.warmed.append(snapshot.revision)
+
     def publish(self, snapshot: Snapshot) -> None:
+        assert self.warmed[-1:] == [snapshot.revision], "what is new is looked for first"
         self.published.append(snapshot.revision)
         self.snapshot.set(snapshot)
 

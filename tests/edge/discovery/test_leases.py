@@ -101,7 +101,10 @@ def test_one_that_drains_is_not_renewed_until_it_is_registered_anew() -> None:
     leases.create(address("a"), 10.0, at(0))
     assert leases.drain("a")
     assert leases.addresses[0].draining
-    with pytest.raises(ResourceNotFound, match="drains and cannot be renewed; to give it calls again delete it"):
+    with pytest.raises(
+        ResourceNotFound,
+        match="drains and cannot be renewed; to give it calls again take UndrainEndpoint, or delete it",
+    ):
         leases.renew("a", at(1))
     leases.delete("a")
     assert not leases.create(address("a"), 10.0, at(2)).draining

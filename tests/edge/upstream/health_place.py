@@ -69,6 +69,7 @@ class _Counting(health.aio.HealthServicer):  # type: ignore[misc] # without type
         super().__init__()
         self.checks: list[str] = []
         self.watches: list[str] = []
+        self.watching = 0
         self.silent = False
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -79,7 +80,11 @@ class _Counting(health.aio.HealthServicer):  # type: ignore[misc] # without type
 
     async def Watch(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.watches.append(request.service)
-        await super().Watch(request, context)
+        self.watching += 1
+        try:
+            await super().Watch(request, context)
+        finally:
+            self.watching -= 1
 
 
 class _CheckOnly(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # without types
@@ -175,6 +180,7 @@ async def http_server(status: list[int]) -> AsyncIterator[tuple[str, list[str]]]
                 if status[0]:
                     extra = b"location: /elsewhere\r\n" if status[0] == 302 else b""
                     writer.write(b"HTTP/1.1 %d X\r\n%bcontent-length: 2\r\n\r\nok" % (status[0], extra))
+        writer.close()
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:

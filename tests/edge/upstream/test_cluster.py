@@ -16,7 +16,7 @@ from edge.model.discovery import StaticDiscovery
 from edge.model.endpoint import EndpointAddress, EndpointState
 from edge.model.errors import InvalidRequest, NoHealthyEndpoint
 from edge.model.settings import Limits
-from edge.model.upstreams import ConnectionSettings, Upstream, UpstreamTls
+from edge.model.upstreams import ConnectionSettings, Upstream, UpstreamProtocol, UpstreamTls
 from edge.tasks import Tasks
 from edge.upstream import Clusters, UpstreamCluster
 from edge.upstream.channels import Channels
@@ -109,13 +109,44 @@ async def test_what_did_not_change_is_kept_and_the_rest_retired(clusters: Cluste
     after = publish(clusters, configuration(replace(upstream(address), authority="shop")))
     assert after is not before
     await asyncio.sleep(0)
-    with pytest.raises(NoHealthyEndpoint):
-        before.pick(CALL, 0.0)
     assert leased.state is EndpointState.DRAINING, "it finishes its call first"
     assert [before.idle] == [False]
     before.release(leased, failed=False, latency=0.0, now=0.0)
     assert [before.idle] == [True]
     await running.stop(0)
+
+
+async def test_a_call_from_before_a_change_goes_on_to_what_is_in_force(clusters: Clusters) -> None:
+    """It has waited for a policy, or is tried again."""
+    running, address = await server()
+    before = publish(clusters, configuration(upstream(address)))
+    between = publish(clusters, configuration(replace(upstream(address), authority="one")))
+    after = publish(clusters, configuration(replace(upstream(address), authority="two")))
+    await asyncio.sleep(0)
+    leased = before.pick(CALL, 0.0)
+    assert leased is after.endpoints[0]
+    assert leased.active == 1
+    publish(clusters, configuration(upstream("127.0.0.1:1")))
+    await asyncio.sleep(0)
+    assert [before.idle, between.idle, after.idle] == [True, True, False]
+    before.release(leased, failed=False, latency=0.0, now=0.0)
+    assert after.idle, "its last call has ended, whoever was asked for the endpoint"
+
+    last = clusters.current[NAME]
+    clusters.publish(Configuration(), {})
+    await asyncio.sleep(0)
+    for gone in (before, last):
+        with pytest.raises(NoHealthyEndpoint):
+            gone.pick(CALL, 0.0)
+    await running.stop(0)
+
+
+async def test_a_call_does_not_go_on_to_what_speaks_something_else(clusters: Clusters) -> None:
+    before = publish(clusters, configuration(upstream("127.0.0.1:1")))
+    publish(clusters, configuration(replace(upstream("127.0.0.1:1"), protocol=UpstreamProtocol.HTTP)))
+    await asyncio.sleep(0)
+    with pytest.raises(NoHealthyEndpoint):
+        before.pick(CALL, 0.0)
 
 
 async def test_a_schema_can_come_from_another_upstream(clusters: Clusters) -> None:
@@ -163,7 +194,8 @@ async def test_an_address_that_comes_back_at_once_is_a_member_again(clusters: Cl
     found.set(there)
     await until(clusters, lambda: cluster.endpoints[0].state is EndpointState.ACTIVE)
     await Tasks.close_detached()
-    assert [member.endpoint for member in cluster._members.values()] == list(cluster.endpoints)
+    assert cluster.endpoints[0] is cluster.find(address)
+    assert not cluster._members.leaving
     await running.stop(0)
 
 

@@ -60,6 +60,14 @@ class Place:
         self.clusters.publish(configuration, self.clusters.prepare(configuration))
         return self.clusters.current[NAME]
 
+    async def warm(self, wanted: Upstream, within: float = 10.0) -> UpstreamCluster:
+        """Publish as the configurator does."""
+        configuration = Configuration(upstreams={wanted.name: wanted})
+        clusters = self.clusters.prepare(configuration)
+        await self.clusters.warm(clusters, within)
+        self.clusters.publish(configuration, clusters)
+        return clusters[NAME]
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for the change that makes `condition` true."""
         async with asyncio.timeout(10):
@@ -87,8 +95,7 @@ async def test_an_endpoint_that_leaves_the_records_finishes_its_call(place: Plac
     port = {address: address.rpartition(":")[2] for address in (first, second)}
     place.dns.set("host.test", "A", "127.0.0.1")
     place.dns.set(SRV.hostname, "SRV", f"1 1 {port[first]} host.test.", ttl=0)
-    cluster = place.publish(upstream(SRV))
-    await place.clusters.discovered(10)
+    cluster = await place.warm(upstream(SRV))
     assert addresses(cluster) == [first]
     await place.until(lambda: cluster.endpoints[0].state is EndpointState.ACTIVE)
     leased = cluster.pick(CALL, 0.0)
@@ -120,8 +127,7 @@ async def test_an_outage_of_the_name_server_keeps_the_endpoints_and_shows(place:
 
 
 async def test_a_name_that_does_not_resolve_refuses_calls_and_tells_operators_why(place: Place) -> None:
-    cluster = place.publish(upstream(SRV))
-    await place.clusters.discovered(10)
+    cluster = await place.warm(upstream(SRV))
     with pytest.raises(NoHealthyEndpoint) as caught:
         cluster.pick(CALL, 0.0)
     assert caught.value.message == "upstream upstreams/shop is not available: it has no endpoints"
@@ -130,18 +136,19 @@ async def test_a_name_that_does_not_resolve_refuses_calls_and_tells_operators_wh
 
 async def test_nobody_waits_for_a_name_server_for_ever(place: Place) -> None:
     place.dns.fail(SRV.hostname, "SRV", SILENCE)
-    cluster = place.publish(upstream(SRV))
-    await place.clusters.discovered(0.01)
+    cluster = await place.warm(upstream(SRV), 0.01)
     assert cluster.discovery.failures == 0
-    assert cluster.discovery.error == "_grpc._tcp.shop.test has not been resolved yet"
+    with pytest.raises(NoHealthyEndpoint) as caught:
+        cluster.pick(CALL, 0.0)
+    assert caught.value.message == "upstream upstreams/shop is not available: where its endpoints are is not known yet"
+    assert caught.value.cause == "_grpc._tcp.shop.test has not been resolved yet"
 
 
 async def test_a_changed_upstream_serves_with_what_was_found_before(place: Place) -> None:
     running, address = await server()
     place.dns.set("host.test", "A", "127.0.0.1")
     place.dns.set(SRV.hostname, "SRV", f"1 1 {address.rpartition(':')[2]} host.test.", ttl=60)
-    before = place.publish(upstream(SRV))
-    await place.clusters.discovered(10)
+    before = await place.warm(upstream(SRV))
     after = place.publish(replace(upstream(SRV), authority="shop"))
     assert after is not before
     assert addresses(after) == [address], "at once, before the name server was asked"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edge.model.endpoint import EndpointState
+from edge.model.endpoint import EndpointState, Judge
 from edge.upstream import grpc_line
 from edge.upstream.channels import Channels
 from edge.upstream.grpc_endpoint import channels_of
@@ -190,7 +190,7 @@ async def test_an_endpoint_that_ends_every_connection_is_not_hammered() -> None:
 
 async def test_an_endpoint_that_drains_stays_so() -> None:
     async with place(f"127.0.0.1:{free_port()}", warm_up=False) as found:
-        found.endpoint.enter(EndpointState.DRAINING)
+        found.endpoint.judge(Judge.OPERATOR, EndpointState.DRAINING)
         await found.call().end()
         assert (found.endpoint.state, found.states) == (EndpointState.DRAINING, [])
 

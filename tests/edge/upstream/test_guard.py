@@ -248,3 +248,24 @@ async def test_a_closed_one_sets_no_timer_for_calls_that_end_later(monkeypatch: 
             here.guard.leave(call, True, here.now)
             here.ends(here.endpoints[0], True, True)
             here.guard.look()
+
+
+async def test_attempts_count_like_calls_and_one_that_tries_has_all_of_its_attempts(places: list[Place]) -> None:
+    here = place(places, circuit_breaker=CircuitBreaker(failure_threshold=2, open_duration=5.0))
+    call = Call("/a/B")
+    assert here.guard.enter(call) is None
+    here.guard.tried(call, True, here.now)
+    here.guard.tried(call, False, here.now)
+    here.guard.tried(call, True, here.now)
+    assert here.guard.breaker == (BreakerState.CLOSED, "")
+    here.guard.tried(call, True, here.now)
+    assert here.guard.breaker == (BreakerState.OPEN, "2 calls in a row failed")
+    here.guard.leave(call, False, here.now)
+    assert here.guard.breaker == (BreakerState.OPEN, "2 calls in a row failed"), "it is of an earlier state"
+    here.now += 5.0
+    trying = Call("/a/B")
+    assert here.guard.enter(trying) is None
+    here.guard.tried(trying, True, here.now)
+    assert here.guard.breaker[0] is BreakerState.HALF_OPEN
+    here.guard.leave(trying, False, here.now)
+    assert here.guard.breaker == (BreakerState.CLOSED, "")

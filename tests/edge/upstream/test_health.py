@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from edge.model.call import Call
+from edge.model.config import Configuration
 from edge.model.endpoint import EndpointAddress, EndpointState, Judge
 from edge.model.errors import NoHealthyEndpoint
 from edge.model.resilience import GrpcProbe, HttpProbe, TcpProbe
 from edge.model.schema import SchemaSet
-from tests.edge.upstream.health_place import HTTP, NOT_SERVING, SERVING, WAIT, check, checked, http_server, server
+from edge.model.snapshot import SourceState
+from edge.upstream.grpc_endpoint import GrpcEndpoint
+from tests.edge.upstream.health_place import HTTP, NAME, NOT_SERVING, SERVING, WAIT, check, checked, http_server, server
 from tests.support.shop import SHOP, shop_file
 
 
@@ -173,6 +176,42 @@ async def test_nothing_is_checked_that_left(wire: bool) -> None:
         before = len(backend.servicer.checks)
         await asyncio.sleep(0.1)
         assert len(backend.servicer.checks) == before
+
+
+async def test_an_upstream_that_changes_or_goes_while_it_is_checked_leaves_nothing_behind(wire: bool) -> None:
+    """Neither a task, nor a call, nor a connection."""
+    async with server() as backend:
+        backend.servicer.silent = True
+        quick = check(GrpcProbe(services=("", "a.B")), interval=0.02, timeout=0.02)
+        async with checked([backend.address], quick, wire=wire) as place:
+            for number in range(6):
+                expected = 2 * number
+                await eventually(lambda least=expected: len(backend.servicer.watches) > least)
+                upstream = replace(place.cluster.upstream, authority=f"number-{number}")
+                configuration = Configuration(upstreams={NAME: upstream})
+                place.clusters.publish(configuration, place.clusters.prepare(configuration))
+                place.cluster = place.clusters.current[NAME]
+            gone = place.cluster.endpoints[0].carrier
+            place.clusters.publish(Configuration(), {})
+            await eventually(lambda: backend.servicer.watching == 0)
+            names = ("health", "connections of", "watch endpoint")
+            await eventually(lambda: not [one for one in asyncio.all_tasks() if one.get_name().startswith(names)])
+            asked = len(backend.servicer.checks)
+            await asyncio.sleep(0.1)
+            assert len(backend.servicer.checks) == asked
+            if isinstance(gone, GrpcEndpoint):
+                assert not gone._dialler.open
+
+
+async def test_services_that_are_lent_later_are_asked_about_at_all_endpoints(wire: bool) -> None:
+    schema = SchemaSet.of([shop_file("Get").SerializeToString()])
+    lent: list[SchemaSet] = [SchemaSet()]
+    async with server() as backend, checked([backend.address], check(), wire=wire) as place:
+        place.cluster.borrowed_schema = lambda: (lent[0], SourceState())
+        await place.active()
+        lent[0] = schema
+        place.clusters._changed()
+        await eventually(lambda: SHOP in backend.servicer.watches)
 
 
 async def test_without_a_probe_nothing_is_asked(wire: bool) -> None:

@@ -200,6 +200,45 @@ async def test_a_watch_that_ended_is_opened_again_and_checked_meanwhile() -> Non
     assert len(calls.watches) == count
 
 
+async def test_a_watch_that_speaks_and_ends_at_once_is_opened_in_growing_pauses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    delays: list[float] = []
+    loop = asyncio.get_running_loop()
+    later = loop.call_later
+
+    def call_later(delay: float, callback: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
+        delays.append(delay)
+        return later(0, callback, *args)
+
+    found, calls, _ = prober()
+    found.ask(("",))
+    monkeypatch.setattr(loop, "call_later", call_later)
+    for count in range(1, 9):
+        calls.watches[-1].said(OK)
+        calls.watches[-1].ended(end_of(Code.OK, ""))
+        while len(calls.watches) == count:
+            await asyncio.sleep(0)
+    first, last = health_grpc.FIRST_PAUSE, health_grpc.LONGEST_PAUSE
+    for number, delay in enumerate(delays):
+        longest = min(first * 2**number, last)
+        assert 0.8 * longest <= delay <= longest
+    monkeypatch.setattr(health_grpc, "LASTING", 0.0)
+    calls.watches[-1].ended(GONE)
+    assert delays[-1] <= first, "one that lasted begins anew"
+    await found.close()
+
+
+async def test_a_server_that_offers_watch_alone_is_believed() -> None:
+    found, calls, heard = prober()
+    found.ask(("",))
+    calls.watches[0].said(NO)
+    found.probe(again=False)
+    calls.checks[0].ended(MISSING)
+    assert heard.words == [("", NO, False), "answered"]
+    await found.close()
+
+
 async def test_services_come_and_go() -> None:
     found, calls, heard = prober()
     found.ask(("", "a.B"))

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from edge.model.discovery import StaticDiscovery
-from edge.model.endpoint import Endpoint, EndpointAddress, EndpointState
+from edge.model.endpoint import Endpoint, EndpointAddress, EndpointState, Judge
 from edge.model.errors import InvalidRequest, MessageTooLarge
 from edge.model.http import CallerGoneError
 from edge.model.upstreams import ConnectionSettings, Upstream, UpstreamProtocol, UpstreamTls
@@ -120,7 +120,7 @@ async def test_an_endpoint_that_cannot_be_reached_is_tried_until_it_can() -> Non
 
 async def test_an_endpoint_that_drains_stays_so() -> None:
     async with watched(f"127.0.0.1:{free_port()}") as found:
-        found.endpoint.enter(EndpointState.DRAINING)
+        found.endpoint.judge(Judge.OPERATOR, EndpointState.DRAINING)
         with pytest.raises(ConnectFailedError):
             await found.get()
         assert found.endpoint.state is EndpointState.DRAINING
@@ -260,6 +260,16 @@ async def test_a_connection_that_is_not_made_in_time() -> None:
                 await found.get()
 
 
+def tls_error(reason: str) -> ssl.SSLError:
+    error = ssl.SSLError(1, reason)
+    error.reason = reason
+    return error
+
+
+ASKS = "it asks for a client certificate, which `tls.cert_file` of the upstream would be"
+REFUSES = "it does not accept the certificate that the gateway shows"
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -268,6 +278,12 @@ async def test_a_connection_that_is_not_made_in_time() -> None:
         (FileNotFoundError(2, "No such file or directory"), "No such file or directory"),
         (TimeoutError("no connection within 5 s"), "no connection within 5 s"),
         (OSError(), "OSError"),
+        (tls_error("TLSV13_ALERT_CERTIFICATE_REQUIRED"), f"{ASKS}: TLSV13_ALERT_CERTIFICATE_REQUIRED"),
+        (tls_error("TLSV1_ALERT_UNKNOWN_CA"), f"{REFUSES}: TLSV1_ALERT_UNKNOWN_CA"),
+        (tls_error("SSLV3_ALERT_BAD_CERTIFICATE"), f"{REFUSES}: SSLV3_ALERT_BAD_CERTIFICATE"),
+        (tls_error("SSLV3_ALERT_CERTIFICATE_EXPIRED"), f"{REFUSES}: SSLV3_ALERT_CERTIFICATE_EXPIRED"),
+        (tls_error("WRONG_VERSION_NUMBER"), "it does not speak TLS: WRONG_VERSION_NUMBER"),
+        (tls_error("SSLV3_ALERT_HANDSHAKE_FAILURE"), "no TLS: SSLV3_ALERT_HANDSHAKE_FAILURE"),
     ],
 )
 def test_failures_in_words(error: OSError, words: str) -> None:
