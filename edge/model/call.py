@@ -54,9 +54,11 @@ NO_PARAMETERS: Mapping[str, str] = {}
 class Retries:
     """What a call that is tried again remembers of its attempts."""
 
-    __slots__ = ("backoffs", "count", "hedges", "replays", "started")
+    __slots__ = ("backoffs", "begun", "count", "hedges", "replays", "started")
 
     def __init__(self) -> None:
+        self.begun: dict[Endpoint, float] | None = None
+        """When the first attempt at each endpoint began, once there are several beside each other."""
         self.count: int = 0
         """The attempts that failed and were followed by another one."""
         self.replays: int = 0

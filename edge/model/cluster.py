@@ -30,6 +30,11 @@ class SourceState:
     versions: tuple[SchemaVersion, ...] = ()
     """Which endpoints have which descriptors, those in force first. Empty for whatever else is learnt."""
 
+    @property
+    def attempted(self) -> bool:
+        """Whether an attempt has ended, well or not."""
+        return self.success_time is not None or self.failures > 0
+
 
 class Cluster(Protocol):
     """The live endpoints of an upstream."""
@@ -78,6 +83,10 @@ class Cluster(Protocol):
         """Let go of a call that is over. The arguments are those of `release`."""
         ...
 
+    def tried(self, call: Call, failed: bool, now: float) -> None:
+        """Learn how an attempt ended that does not end its call, for which `enter` was called."""
+        ...
+
     @property
     def breaker(self) -> tuple[str, str] | None:
         """The state of the circuit breaker, as `OPEN`, and why it is not closed. None when there is none."""
@@ -116,6 +125,10 @@ class Cluster(Protocol):
 
     def drain(self, address: str) -> None:
         """Let an endpoint finish its calls and get no new ones, for as long as its address is one of the upstream."""
+        ...
+
+    def undrain(self, address: str) -> None:
+        """Let an endpoint that an operator drains get calls again."""
         ...
 
     def drop(self, address: str) -> None:

@@ -73,7 +73,7 @@ class Pipeline(Protocol):
             unsent: Whether the request provably never left, so that it may go elsewhere whatever the method.
 
         Returns:
-            The seconds to wait, or None when the call has failed.
+            The seconds to wait, or None when the call has failed; whoever settles it ends the lease, if it has one.
         """
         ...
 

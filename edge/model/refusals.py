@@ -99,18 +99,22 @@ def late(call: Call, limit: tuple[float | None, str]) -> DeadlineExceeded:
 def not_reached(call: Call, cause: str) -> UpstreamUnreachable:
     """Return the refusal when the endpoint of a call cannot be reached. `cause` is for operators."""
     name = call.upstream.name if call.upstream is not None else ""
-    address = call.endpoint.address if call.endpoint is not None else ""
     return UpstreamUnreachable(
-        f"upstream {name} could not be reached", metadata={"upstream": name}, cause=f"{address}: {cause}"
+        f"upstream {name} could not be reached", metadata={"upstream": name}, cause=f"{address_of(call)}: {cause}"
     )
 
 
 def broken(call: Call, cause: str) -> UpstreamUnreachable:
     """Return the refusal when the endpoint of a call broke the connection. `cause` is for operators."""
     name = call.upstream.name if call.upstream is not None else ""
-    address = call.endpoint.address if call.endpoint is not None else ""
     return UpstreamUnreachable(
         f"upstream {name} broke the connection during the call",
         metadata={"upstream": name},
-        cause=f"{address}: {cause}",
+        cause=f"{address_of(call)}: {cause}",
     )
+
+
+def address_of(call: Call) -> str:
+    """Return the address of the endpoint that a call was sent to last, for operators. Empty when there was none."""
+    endpoint = call.endpoint or call.tried
+    return "" if endpoint is None else endpoint.address

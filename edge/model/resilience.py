@@ -175,6 +175,11 @@ class HedgeRule:
     max_attempts: int = 2
     """The most attempts, the first one included."""
 
+    @property
+    def in_turn(self) -> RetryRule:
+        """The rule for calls that have no attempts beside each other: one after another, when one has failed."""
+        return RetryRule(max_attempts=self.max_attempts)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeoutRule:

@@ -163,7 +163,7 @@ class RoutePlan:
     """When calls are tried again."""
 
     hedge: HedgeRule | None = None
-    """When further attempts are sent before the first has ended. Then nothing is tried again besides."""
+    """When further attempts are sent before the first has ended; `retry` is for calls that cannot have that then."""
 
     timeout: TimeoutRule = NO_TIMEOUT
     """The time limits that policies set."""

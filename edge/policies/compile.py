@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from edge.model.config import CorsPolicy, HeaderChange, HeaderPolicy, Policy
-from edge.model.resilience import DEFAULT_RETRY, NO_RETRY, NO_TIMEOUT, HedgeRule, RetryRule, TimeoutRule
+from edge.model.resilience import DEFAULT_RETRY, NO_TIMEOUT, HedgeRule, RetryRule, TimeoutRule
 from edge.model.snapshot import Admission
 from edge.policies.headers import HeaderAdmission
 
@@ -45,7 +45,7 @@ class CompiledPolicies:
     """When calls are tried again. Of several policies the one that the route names last counts."""
 
     hedge: HedgeRule | None = None
-    """When further attempts are sent before the first has ended; then none is sent because one failed."""
+    """When further attempts are sent before the first has ended; `retry` is for calls that cannot have that then."""
 
     timeout: TimeoutRule = NO_TIMEOUT
     """The smallest limits of all timeout policies."""
@@ -94,7 +94,7 @@ def compile_policies(names: Iterable[str], policies: Mapping[str, Policy]) -> Co
         tuple(admissions),
         tuple(responses),
         cors,
-        retry=NO_RETRY if hedge is not None else retry or DEFAULT_RETRY,
+        retry=hedge.in_turn if hedge is not None else retry or DEFAULT_RETRY,
         hedge=hedge,
         timeout=timeout,
         timeout_policy=timeout_policy,

@@ -54,6 +54,8 @@ class Attempts:
         if wait is None:
             return None
         _release(call, upstream, failed=timed_out or unsent or code in FAULTS, now=now)
+        if not unsent and _held_back(upstream):
+            return None  # this attempt has opened the breaker
         call.retries = retries
         retries.started = now + wait
         return wait
@@ -76,7 +78,7 @@ class Attempts:
             return None
         if not (rule.any_method or is_idempotent(call)):
             return None
-        if upstream.guarded and (breaker := upstream.cluster.breaker) is not None and breaker[0] == "OPEN":
+        if _held_back(upstream):
             return None
         wait = wait_before(rule, retries, pushback, random())
         if wait is None or 0.0 <= until <= now + wait:
@@ -92,21 +94,28 @@ class Attempts:
         if plan is None or plan.hedge is None or upstream is None:
             return None
         retries = call.retries or Retries()
-        if retries.hedges + 1 >= plan.hedge.max_attempts or not is_idempotent(call):
+        if retries.hedges + 1 >= plan.hedge.max_attempts or not is_idempotent(call) or _held_back(upstream):
             return None
         if not self._budget(upstream.cluster, now).take(plan.retry.budget, now):
             return None
         if before is not None:
             call.tried = before
         try:
-            call.endpoint = upstream.cluster.pick(call, now)
+            endpoint = upstream.cluster.pick(call, now)
         except GatewayError:
             return None
+        begun = retries.begun
+        if begun is None:
+            begun = retries.begun = {}
+            if before is not None:
+                begun[before] = attempt_started(call, before)
+        begun.setdefault(endpoint, now)
+        call.endpoint = endpoint
         call.attempts += 1
         call.retries = retries
         retries.hedges += 1
         retries.started = now
-        return call.endpoint
+        return endpoint
 
     def _budget(self, cluster: Cluster, now: float) -> RetryBudget:
         budget = self._budgets.get(cluster)
@@ -128,16 +137,28 @@ class _Count:
         return 0 if cluster is None else sum(endpoint.total + endpoint.active for endpoint in cluster.endpoints)
 
 
-def attempt_started(call: Call) -> float:
-    """Return when the attempt under way began, by the monotonic clock."""
-    return call.started if call.retries is None else call.retries.started
+def attempt_started(call: Call, endpoint: Endpoint) -> float:
+    """Return when the latest attempt at an endpoint began, by the monotonic clock; of hedged ones the first there."""
+    retries = call.retries
+    if retries is None:
+        return call.started
+    return retries.started if retries.begun is None else retries.begun.get(endpoint, retries.started)
+
+
+def _held_back(upstream: UpstreamPlan) -> bool:
+    """Whether the upstream's circuit breaker keeps calls from it, so that more attempts would not help."""
+    breaker = upstream.cluster.breaker if upstream.guarded else None
+    return breaker is not None and breaker[0] == "OPEN"
 
 
 def _release(call: Call, upstream: UpstreamPlan, *, failed: bool, now: float) -> None:
     endpoint, call.endpoint = call.endpoint, None
     if endpoint is not None:
         call.tried = endpoint
-        upstream.cluster.release(endpoint, failed=failed, latency=max(now - attempt_started(call), 0.0), now=now)
+        latency = max(now - attempt_started(call, endpoint), 0.0)
+        upstream.cluster.release(endpoint, failed=failed, latency=latency, now=now)
+        if upstream.guarded:
+            upstream.cluster.tried(call, failed, now)
 
 
 def _elsewhere(upstream: UpstreamPlan, tried: Endpoint | None) -> bool:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import NoReturn
+from collections.abc import Coroutine
+from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
 
 from edge.model.call import Call, MetadataPairs
 from edge.model.endpoint import Endpoint
+from edge.model.errors import GatewayError
 from edge.model.refusals import late
 from edge.model.resilience import PREVIOUS_ATTEMPTS, PUSHBACK, attempts_before, pushback_seconds
 from edge.model.snapshot import RoutePlan
-from edge.proxy.exchange import Core
+from edge.proxy.exchange import Core, shrunk
+from edge.proxy.hedging import Failure, Hedged
 from edge.proxy.respond import CODES, connection_failure, never_left
 from edge.upstream.channels import Connection
 from edge.upstream.unary_call import UnaryAnswer
@@ -40,7 +43,7 @@ async def unary_again(
 
     Raises:
         AioRpcError: how the last attempt ended.
-        GatewayError: there is no endpoint any more, or the last attempt took too long.
+        GatewayError: the last attempt, or the call, took too long.
     """
     plan = call.plan
     assert plan is not None, "the call has been opened"
@@ -52,10 +55,13 @@ async def unary_again(
         if wait is None:
             _raise(call, plan, error, timed_out=timed_out)
         await asyncio.sleep(wait)
+        seconds = _seconds(call, plan, limit)
         connection = lease_again(core, call)
+        if connection is None:
+            _raise(call, plan, error, timed_out=timed_out)
         try:
             return await connection.unary(call.method)(
-                request, seconds=_seconds(call, plan, limit), metadata=list(with_attempts(call, metadata))
+                request, seconds=seconds, metadata=list(with_attempts(call, metadata))
             )
         except grpc.aio.AioRpcError as another:
             error = another
@@ -71,7 +77,7 @@ async def unary_paced(
     plan = call.plan
     assert plan is not None, "the call has been opened"
     if plan.hedge is not None and len(request) <= plan.retry.buffer_bytes:
-        return await _Hedged(core, call, request, metadata, limit).run(connection, plan.hedge.delay)
+        return await _hedged(core, call, connection, request, metadata, limit, plan.hedge.delay)
     try:
         return await connection.unary(call.method)(
             request, seconds=_seconds(call, plan, limit), metadata=list(metadata)
@@ -92,19 +98,18 @@ def ask_again(
         own.code if own is not None else CODES[error.code()],
         time.monotonic(),
         pushback=_pushback_text(error),
-        until=-1.0 if limit[0] is None else call.started + limit[0],
+        until=_until(call, limit),
         timed_out=timed_out,
         unsent=own is not None and never_left(error),
     )
 
 
-def lease_again(core: Core, call: Call) -> Connection:
-    """Lease an endpoint for another attempt.
-
-    Raises:
-        GatewayError: there is none.
-    """
-    return core.connection_of(call, core.dispatcher.pick(call, call.started))
+def lease_again(core: Core, call: Call) -> Connection | None:
+    """Lease an endpoint for another attempt. Without any the call ends as the attempt before: None."""
+    try:
+        return core.connection_of(call, core.dispatcher.pick(call, call.started))
+    except GatewayError:
+        return None
 
 
 def with_attempts(call: Call, metadata: MetadataPairs) -> MetadataPairs:
@@ -131,8 +136,8 @@ def seconds_left(call: Call, limit: Limit) -> float | None:
 
 
 def _seconds(call: Call, plan: RoutePlan, limit: Limit) -> float | None:
-    left, per_try = seconds_left(call, limit), plan.retry.per_try_timeout
-    return min((one for one in (left, per_try) if one is not None), default=None)
+    ends = (seconds_left(call, limit), plan.retry.per_try_timeout)
+    return min((shrunk(one) for one in ends if one is not None), default=None)
 
 
 def _tried_too_long(call: Call, plan: RoutePlan, limit: Limit, error: grpc.aio.AioRpcError) -> bool:
@@ -152,83 +157,39 @@ def _raise(call: Call, plan: RoutePlan, error: grpc.aio.AioRpcError, *, timed_ou
     raise error
 
 
-class _Hedged:
-    """A unary call with several attempts under way, each a task of its own."""
+async def _hedged(
+    core: Core, call: Call, connection: Connection, request: bytes, metadata: MetadataPairs, limit: Limit, delay: float
+) -> UnaryAnswer:
+    """Make a unary call with several attempts beside each other. The first one goes to `connection`."""
+    plan = call.plan
+    first: Connection | None = connection
+    assert plan is not None, "the call has been opened"
 
-    __slots__ = ("_call", "_core", "_limit", "_metadata", "_request", "_tasks")
-
-    def __init__(self, core: Core, call: Call, request: bytes, metadata: MetadataPairs, limit: Limit) -> None:
-        self._core = core
-        self._call = call
-        self._request = request
-        self._metadata = metadata
-        self._limit = limit
-        self._tasks: dict[asyncio.Task[UnaryAnswer], Endpoint] = {}
-
-    async def run(self, connection: Connection, delay: float) -> UnaryAnswer:
-        """Return the first answer that is one; the other attempts are cancelled."""
-        call, tasks = self._call, self._tasks
-        assert call.endpoint is not None, "leased with the connection"
-        winner: Endpoint | None = None
-        try:
-            self._send(connection, call.endpoint)
-            wait: float | None = delay
-            while True:
-                done, _ = await asyncio.wait(tasks, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-                pushback: float | None = None
-                for task in done:
-                    lease = tasks.pop(task)
-                    error = task.exception()
-                    pushback = _pushback(error)
-                    final = not isinstance(error, grpc.aio.AioRpcError) or self._is_final(error)
-                    # what a server asks for is waited for beside others under way; alone, it is the caller's to do
-                    if final or not (tasks or (pushback is None and self._more())):
-                        winner = lease
-                        return task.result()
-                    self._core.dispatcher.drop(call, lease, time.monotonic(), failed=True)
-                if pushback is not None:
-                    wait = pushback if pushback >= 0.0 else None
-                elif not done or len(tasks) < 2:
-                    wait = delay if self._more() else None
-        finally:
-            call.endpoint = winner
-            for task, lease in tasks.items():
-                task.cancel()
-                self._core.dispatcher.drop(call, lease, time.monotonic(), failed=False)
-            if tasks:
-                await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _send(self, connection: Connection, lease: Endpoint) -> None:
-        call = self._call
-        sending = connection.unary(call.method)(
-            self._request,
-            seconds=seconds_left(call, self._limit),
-            metadata=list(with_attempts(call, self._metadata)),
+    def send(lease: Endpoint) -> Coroutine[Any, Any, UnaryAnswer]:
+        nonlocal first
+        seconds = seconds_left(call, limit)
+        chosen, first = first or core.connection_of(call, lease), None
+        return chosen.unary(call.method)(
+            request,
+            seconds=None if seconds is None else shrunk(seconds),
+            metadata=list(with_attempts(call, metadata)),
         )
-        self._tasks[asyncio.get_running_loop().create_task(sending, name=f"attempt of {call.method}")] = lease
 
-    def _more(self) -> bool:
-        """Send one more; return whether there is one more."""
-        call, core = self._call, self._core
-        endpoint = core.dispatcher.hedge(call, time.monotonic())
-        if endpoint is None:
-            return False
-        self._send(core.connection_of(call, endpoint), endpoint)
-        return True
-
-    def _is_final(self, error: grpc.aio.AioRpcError) -> bool:
-        """Whether an answer is one that no other attempt is waited for."""
-        plan = self._call.plan
-        own = connection_failure(self._call, error)
+    def judge(task: asyncio.Task[UnaryAnswer]) -> Failure | None:
+        error = task.exception()
+        if not isinstance(error, grpc.aio.AioRpcError) or len(error.initial_metadata() or ()):
+            return None
+        own = connection_failure(call, error)
         code = own.code if own is not None else CODES[error.code()]
-        return plan is None or code not in plan.retry.codes or len(error.initial_metadata() or ()) > 0
+        if code not in plan.retry.codes:
+            return None
+        return Failure(code, pushback_seconds(_pushback_text(error)), own is not None and never_left(error))
+
+    return await Hedged(core.dispatcher, call, send, judge, until=_until(call, limit)).run(delay)
 
 
-def _pushback(error: BaseException | None) -> float | None:
-    """Return what the server of a failed attempt asks for; see `pushback_seconds`."""
-    if not isinstance(error, grpc.aio.AioRpcError):
-        return None
-    return pushback_seconds(_pushback_text(error))
+def _until(call: Call, limit: Limit) -> float:
+    return -1.0 if limit[0] is None else call.started + limit[0]
 
 
 def _pushback_text(error: grpc.aio.AioRpcError) -> str | None:

@@ -52,6 +52,8 @@ class CoreStream:
         self._plan: RoutePlan = plan
         connection, self._metadata = core.lease(call)
         self.limit = limit()
+        rule = plan.retry
+        self._repeats = rule.max_attempts > 1 and (rule.any_method or is_idempotent(call))
         self._kept: list[bytes] | None = []
         self._kept_size = 0
         self._sent = 0
@@ -90,13 +92,7 @@ class CoreStream:
     @property
     def may_repeat(self) -> bool:
         """Whether the call would be tried again if it failed now."""
-        rule = self._plan.retry
-        return (
-            not self._settled
-            and self._kept_size <= rule.buffer_bytes
-            and rule.max_attempts > 1
-            and (rule.any_method or is_idempotent(self._call))
-        )
+        return self._repeats and not self._settled and self._kept_size <= self._plan.retry.buffer_bytes
 
     def answered(self) -> None:
         """The answer begins: there is no further attempt."""
@@ -115,12 +111,7 @@ class CoreStream:
         async with self._repeating:
             if failed is not self.upstream:
                 return True
-            if (
-                self.failure is not None
-                or self._settled
-                or self._kept is None
-                or self._kept_size > self._plan.retry.buffer_bytes
-            ):
+            if self._over() or self._kept is None or self._kept_size > self._plan.retry.buffer_bytes:
                 self._late_try()
                 return False
             status = await final_status(failed)
@@ -130,9 +121,15 @@ class CoreStream:
                 return False
             if self._timer is not None:
                 self._timer.cancel()
+            await asyncio.sleep(wait)
+            if self._over():
+                return False  # the call was ended meanwhile
+            connection = lease_again(self._core, self._call)
+            if connection is None:
+                self._late_try()
+                return False
             try:
-                await asyncio.sleep(wait)
-                self._begin(lease_again(self._core, self._call))
+                self._begin(connection)
             except GatewayError as error:
                 self.failure = error
                 return False
@@ -141,6 +138,10 @@ class CoreStream:
             self._flusher.cancel()
         self._flusher = asyncio.get_running_loop().create_task(self._resend(), name=f"resend {self._call.method}")
         return True
+
+    def _over(self) -> bool:
+        """Whether the answer has begun or the call was ended."""
+        return self._settled or self.failure is not None
 
     def _ask(self, status: grpc.aio.AioRpcError) -> float | None:
         if self._timed_out:
@@ -216,7 +217,8 @@ class CoreStream:
                     return
             if self._half_closed:
                 await upstream.done_writing()
-            if self._settled or self._kept_size > self._plan.retry.buffer_bytes:
+            # once connected, a request that may not be sent twice has no further attempt: nothing else is waited for
+            if not self._repeats or self._settled or self._kept_size > self._plan.retry.buffer_bytes:
                 self._kept = None
 
     # === the end ===

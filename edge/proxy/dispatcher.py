@@ -148,12 +148,15 @@ class Dispatcher:
 
     def drop(self, call: Call, endpoint: Endpoint, now: float, *, failed: bool) -> None:
         """End the lease of an attempt beside the call's own."""
-        if call.upstream is None:
+        upstream = call.upstream
+        if upstream is None:
             return
-        if failed:
-            call.upstream.cluster.release(endpoint, failed=True, latency=now - attempt_started(call), now=now)
-        else:
-            call.upstream.cluster.put_back(endpoint)
+        if not failed:
+            upstream.cluster.put_back(endpoint)
+            return
+        upstream.cluster.release(endpoint, failed=True, latency=now - attempt_started(call, endpoint), now=now)
+        if upstream.guarded:
+            upstream.cluster.tried(call, True, now)
 
     def settle(
         self,
@@ -179,7 +182,7 @@ class Dispatcher:
                 if failed and code is Code.DEADLINE_EXCEEDED and _told_late(call, now):
                     failed = None
             if call.endpoint is not None:
-                began, first = attempt_started(call), call.first_message
+                began, first = attempt_started(call, call.endpoint), call.first_message
                 # a stream takes as long as it likes; how long its first message took says how quick the endpoint is
                 latency = max((now if first is None else first) - began, 0.0)
                 upstream.cluster.release(call.endpoint, failed=failed, latency=latency, now=now, began=began)

@@ -16,13 +16,14 @@ from edge.model.errors import (
     Violation,
 )
 from edge.model.http import HeaderPairs, HttpExchange, HttpRequest
+from edge.model.refusals import address_of
 from edge.model.snapshot import RoutePlan
 from edge.proxy.exchange import Core
-from edge.proxy.http_attempts import WRONG, answer_of, http_endpoint, unusable, where
+from edge.proxy.http_attempts import WRONG, HttpAttempts, http_endpoint
 from edge.proxy.http_headers import answer_headers, check_reading, check_target, request_headers
 from edge.proxy.http_limits import HttpLimits
 from edge.proxy.http_relay import relay
-from edge.upstream.http_answer import HandshakeRefusedError, HttpAnswer, RequestBody
+from edge.upstream.http_answer import HandshakeRefusedError, HttpAnswer, RequestBody, Upgraded
 from edge.upstream.http_endpoint import HttpEndpoint
 
 PING_SECONDS = 20.0
@@ -51,16 +52,17 @@ class HttpForwarder:
         call.peer = peer.address
         body = _body(exchange, call, plan)
         endpoint = self._core.dispatcher.pick(call, call.started)
-        carrier = http_endpoint(call, endpoint)
-        sent = request_headers(call, request, peer, carrier.upstream.authority, self._core.max_metadata)
+        authority = http_endpoint(call, endpoint).upstream.authority
+        sent = request_headers(call, request, peer, authority, self._core.max_metadata)
+        attempts = HttpAttempts(self._core, call, plan)
         async with HttpLimits(call, plan) as limits:
             if request.upgrades:
-                return await _web_socket(exchange, call, plan, carrier, sent, headers, limits)
+                return await _web_socket(exchange, call, plan, attempts, sent, headers, limits)
             sent += _framing(body)
             if body is not None:
                 body = RequestBody(read=_touching(body.read, limits), length=body.length, expect=body.expect)
                 call.request_messages = 1
-            answer = await answer_of(self._core, call, plan, request, sent, body, endpoint)
+            answer = await attempts.request(request, sent, body)
             try:
                 return await _answer(exchange, call, plan, answer, headers, limits)
             except BaseException:
@@ -107,7 +109,7 @@ async def _web_socket(
     exchange: HttpExchange,
     call: Call,
     plan: RoutePlan,
-    carrier: HttpEndpoint,
+    attempts: HttpAttempts,
     sent: list[tuple[str, str]],
     added: HeaderPairs,
     limits: HttpLimits,
@@ -115,15 +117,17 @@ async def _web_socket(
     """Open a WebSocket to the endpoint, then to the caller, and pass messages until one side ends it."""
     request = exchange.request
     offered = [part.strip() for part in request.header("sec-websocket-protocol").split(",") if part.strip()]
+
+    def connect(carrier: HttpEndpoint) -> Awaitable[Upgraded]:
+        return carrier.web_socket(request.target, sent, offered, plan.max_response_bytes)
+
     try:
-        upgraded = await carrier.web_socket(request.target, sent, offered, plan.max_response_bytes)
+        upgraded = await attempts.web_socket(connect)
     except HandshakeRefusedError as refusal:
         headers = answer_headers(plan, refusal.headers, added)
         call.response_bytes = len(refusal.body)
         await exchange.respond(refusal.status, _without_length(headers), refusal.body)
         return refusal.status
-    except WRONG as error:
-        raise unusable(call, error) from None
     limits.answered()
     try:
         socket = await exchange.accept(
@@ -205,7 +209,9 @@ def _too_large(plan: RoutePlan, size: int | None) -> MessageTooLarge:
 
 def _broken(call: Call, error: Exception) -> UpstreamUnreachable:
     """Return the refusal when an answer ended before its end."""
-    name, cause = where(call, error)
+    name = call.upstream.name if call.upstream is not None else ""
     return UpstreamUnreachable(
-        f"upstream {name} broke the connection during the answer", metadata={"upstream": name}, cause=cause
+        f"upstream {name} broke the connection during the answer",
+        metadata={"upstream": name},
+        cause=f"{address_of(call)}: {error}",
     )

@@ -148,7 +148,9 @@ class GrpcStream:
             received = await initial_metadata(upstream)
             if self.refusal is not None:
                 raise self.refusal
-            if not len(tuple(received)) and self._stream.may_repeat and await self._ended(upstream):
+            # what never left goes elsewhere although the call may not be repeated; such an attempt is over by now
+            over = self._stream.may_repeat or upstream.done()
+            if not len(tuple(received)) and over and await self._ended(upstream):
                 if await self._stream.again(upstream):
                     continue
                 if self._stream.failure is not None:

@@ -14,7 +14,7 @@ import grpc.aio
 
 from edge.model.call import Call
 from edge.model.errors import GatewayError, UpstreamProtocolError
-from edge.model.refusals import broken, not_reached
+from edge.model.refusals import address_of, broken, not_reached
 from edge.model.status import Code
 from edge.proxy.quirks import CORE_ERROR
 from edge.upstream.channels import connect_error
@@ -63,11 +63,12 @@ def connection_failure(call: Call, error: grpc.aio.AioRpcError) -> GatewayError 
     if len(error.trailing_metadata() or ()) or not (never_began or error.code() is grpc.StatusCode.UNAVAILABLE):
         return None
     name = call.upstream.name if call.upstream is not None else ""
-    address = call.endpoint.address if call.endpoint is not None else ""
     metadata = {"upstream": name}
     if _NOT_GRPC.search(details):
         wrong = UpstreamProtocolError(
-            f"upstream {name} does not speak gRPC", metadata=metadata, cause=f"{address}: {connect_error(details)}"
+            f"upstream {name} does not speak gRPC",
+            metadata=metadata,
+            cause=f"{address_of(call)}: {connect_error(details)}",
         )
         wrong.code = Code.UNAVAILABLE  # type: ignore[misc] # like every endpoint that cannot be used
         return wrong

@@ -16,13 +16,15 @@ from edge.model.snapshot import RoutePlan, Snapshot
 from edge.model.watch import Watch
 from edge.proxy.handed import HandedCalls
 from edge.tasks import Tasks
+from edge.wire.acceptor import Acceptor, ServerStream
 from edge.wire.caller import CallState
 from edge.wire.carrier import Carrier
 from edge.wire.deadlines import Wheel
 from edge.wire.environment import Environment
 from edge.wire.forward import ForwardedCall
-from edge.wire.heads import Field, RequestHead
-from edge.wire.server import Acceptor, ServerConnection, ServerStream
+from edge.wire.heads import Field
+from edge.wire.request_head import RequestHead
+from edge.wire.server import ServerConnection
 from edge.wire.translate import OK_HEAD, refusal_fields
 
 

@@ -7,19 +7,27 @@ from __future__ import annotations
 
 from mypy_extensions import mypyc_attr
 
-from edge.model.errors import GatewayError
+from edge.model.call import Call
+from edge.model.errors import DeadlineExceeded, GatewayError
 from edge.model.invoke import UpstreamError
 from edge.model.refusals import broken, late
 from edge.model.status import Code, Status
 from edge.proxy.wire_call import OutgoingCall
+from edge.proxy.wire_metadata import Translator
 from edge.wire.answer import MAX_ATTEMPTS
 from edge.wire.frames import CANCEL, REFUSED_STREAM, error_name
+from edge.wire.heads import AnswerHead
 from edge.wire.translate import reset_code
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class RepeatedCall(OutgoingCall):
     """A call that is tried again where that is safe."""
+
+    def __init__(self, translator: Translator, call: Call) -> None:
+        super().__init__(translator, call)
+        self.before: GatewayError | UpstreamError | AnswerHead | None = None
+        """How the latest attempt failed that is followed by another: without an endpoint for it the call ends so."""
 
     def replayable(self) -> bool:
         """Whether all of the request is kept to be sent again, by what the route allows."""
@@ -44,8 +52,10 @@ class RepeatedCall(OutgoingCall):
             self.fail(late(call, self.limit))
         else:
             status = Status(reset_code(code), f"the upstream reset the stream: {error_name(code)}")
+            failure = UpstreamError(status, endpoint_failed=status.code is Code.UNAVAILABLE)
+            self.before = failure
             if not self.retried(status.code):
-                self.fail(UpstreamError(status, endpoint_failed=status.code is Code.UNAVAILABLE))
+                self.fail(failure)
 
     def _again(self) -> None:
         self.alarm = -1.0
@@ -56,14 +66,21 @@ class RepeatedCall(OutgoingCall):
         try:
             self.go()
         except GatewayError as error:
-            self.fail(error)
-        except Exception as error:
-            self.fail(self.env.unexpected(self.call, error))
+            before = self.before
+            if before is None or isinstance(error, DeadlineExceeded):
+                self.fail(error)
+            elif isinstance(before, AnswerHead):
+                self.fail(self.outcome(None, before) or error)
+            else:
+                self.fail(before)
+        except Exception as failure:
+            self.fail(self.env.unexpected(self.call, failure))
 
     # === further attempts ===
 
     def lost(self, error: GatewayError, *, unsent: bool = False) -> None:
         """An attempt has failed. End the call with `error` unless there is another one."""
+        self.before = error
         if not self.retried(error.code, unsent=unsent):
             self.fail(error)
 
@@ -110,5 +127,7 @@ class RepeatedCall(OutgoingCall):
 
     def on_alarm(self, now: float) -> None:  # noqa: ARG002 - hedging needs it
         """The attempt has taken too long."""
+        error = late(self.call, (self.plan.retry.per_try_timeout, "try"))
+        self.before = error
         if not self.retried(Code.DEADLINE_EXCEEDED, timed_out=True):
-            self.fail(late(self.call, (self.plan.retry.per_try_timeout, "try")))
+            self.fail(error)

@@ -27,6 +27,8 @@ class HedgedCall(RepeatedCall):
     def __init__(self, translator: Translator, call: Call) -> None:
         super().__init__(translator, call)
         self._rivals: list[tuple[ClientStream, Endpoint]] = []
+        self._refused: bool = False
+        """Whether a server wants no further attempt."""
 
     def pace(self) -> None:
         """Set when the attempt that begins has taken too long, or when the next one is sent beside it."""
@@ -134,13 +136,16 @@ class HedgedCall(RepeatedCall):
             self.end_attempt()
             self.leg, call.endpoint = self._rivals.pop()
             pipeline.drop(call, failed, now, failed=True)
-            if pushback is None:
+            if pushback is None and not self._refused:
                 self._hedge(now)
+            elif pushback is None:
+                self.arm()
             else:
-                self.alarm = now + pushback if pushback >= 0.0 else -1.0
+                self._refused = self._refused or pushback < 0.0
+                self.alarm = -1.0 if self._refused else now + pushback
                 self.arm()
             return True
-        if pushback is not None or (carrier := self._lease_another(failed, now)) is None:
+        if pushback is not None or self._refused or (carrier := self._lease_another(failed, now)) is None:
             return False
         self.end_attempt()
         pipeline.drop(call, failed, now, failed=True)

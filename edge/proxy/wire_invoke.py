@@ -106,8 +106,10 @@ class UnaryCall(HedgedCall):
     def answered(self, leg: UnaryLeg, trailers: AnswerHead) -> None:
         """The answer is whole."""
         code = trailers.code
-        if code > 0 and leg.head is None and self.retried(Code(code), trailers.header(PUSHBACK)):
-            return
+        if code > 0 and leg.head is None:
+            self.before = trailers
+            if self.retried(Code(code), trailers.header(PUSHBACK)):
+                return
         self._answer = leg
         self._trailers = trailers
         self.let_go()

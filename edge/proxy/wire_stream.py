@@ -226,6 +226,7 @@ class WireStream(RepeatedCall):
         if error is not None:
             self.lost(error)
         elif end:
+            self.before = head
             if head.code <= 0 or not self.retried(Code(head.code), head.header(PUSHBACK)):
                 self.answer_end(head)
         else:

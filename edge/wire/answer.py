@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from edge.model.errors import DeadlineExceeded, GatewayError
 from edge.model.refusals import broken, metadata_too_large, too_large
 from edge.model.resilience import PUSHBACK
 from edge.model.status import Code, Status
@@ -221,7 +222,25 @@ class AnsweredCall(AttemptedCall):
         if head.code < 0:
             self.lost(wrong.no_status(self.call))
             return True
-        return head.code > 0 and self.retried(_CODES[head.code], head.header(PUSHBACK))
+        if head.code == 0:
+            return False
+        self.before = head
+        return self.retried(_CODES[head.code], head.header(PUSHBACK))
+
+    def refuse(self, error: GatewayError) -> None:
+        """End the call with a refusal of ours, or as its latest attempt when there is no endpoint for another one."""
+        before = self.before
+        plan = self.call.plan
+        if before is None or plan is None or isinstance(error, DeadlineExceeded) or self.done:
+            super().refuse(error)
+        elif isinstance(before, GatewayError):
+            self.fail(before, blamed=True)
+        elif isinstance(before, Status):
+            self._end_with(before)
+        else:
+            self.cease(CANCEL)
+            self._settle(before)
+            self.send_head(answer_fields(before, plan), True)
 
     def _told_late(self, head: AnswerHead) -> bool:
         """End the call if the endpoint, which was given a limit of ours, has noticed first that it has passed."""
@@ -257,8 +276,13 @@ class AnsweredCall(AttemptedCall):
             self.lost(broken(call, words), blamed=True)
             return
         status = Status(reset_code(code), f"the upstream reset the stream: {error_name(code)}")
-        if self.retried(status.code, None):
-            return
+        self.before = status
+        if not self.retried(status.code, None):
+            self._end_with(status)
+
+    def _end_with(self, status: Status) -> None:
+        """End the call with a status that says that the endpoint reset it."""
+        call = self.call
         self.cease(NO_ERROR)
         self.env.pipeline.settle(call, status.code, status.message, endpoint_failed=status.code is Code.UNAVAILABLE)
         if self.headed:

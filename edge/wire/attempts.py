@@ -11,12 +11,13 @@ from edge.model.errors import GatewayError
 from edge.model.refusals import late, not_reached
 from edge.model.resilience import pushback_seconds
 from edge.model.snapshot import RoutePlan
-from edge.model.status import Code
+from edge.model.status import Code, Status
 from edge.wire.caller import CallState
 from edge.wire.carrier import Carrier
 from edge.wire.client import ClientConnection, ClientStream
 from edge.wire.environment import Environment
 from edge.wire.frames import CANCEL
+from edge.wire.heads import AnswerHead
 from edge.wire.request_head import RequestHead
 from edge.wire.server import ServerConnection
 
@@ -24,7 +25,18 @@ from edge.wire.server import ServerConnection
 class AttemptedCall(CallState):
     """What a call does when an attempt fails or takes long."""
 
-    __slots__ = ("handed", "kept", "kept_end", "kept_size", "pausing", "repeats", "replayed", "rivals")
+    __slots__ = (
+        "before",
+        "handed",
+        "kept",
+        "kept_end",
+        "kept_size",
+        "pausing",
+        "refused",
+        "repeats",
+        "replayed",
+        "rivals",
+    )
 
     def __init__(self, conn: ServerConnection, number: int, environment: Environment, head: RequestHead) -> None:
         CallState.__init__(self, conn, number, environment, head)
@@ -40,6 +52,10 @@ class AttemptedCall(CallState):
         """By what name the call was handed to the core, which makes further attempts itself."""
         self.pausing: bool = False
         """Whether no attempt is under way, and the next one begins when the alarm goes off."""
+        self.before: AnswerHead | GatewayError | Status | None = None
+        """How the latest attempt failed that is followed by another: without an endpoint for it the call ends so."""
+        self.refused: bool = False
+        """Whether a server wants no further attempt beside others."""
         self.rivals: list[tuple[ClientStream, Endpoint]] | None = None
         """The attempts under way besides the latest, each with what was leased for it."""
 
@@ -53,6 +69,7 @@ class AttemptedCall(CallState):
             blamed: Whether the endpoint is to blame.
             unsent: Whether the request provably never left.
         """
+        self.before = error
         if not self.retried(error.code, None, unsent=unsent):
             self.fail(error, blamed=blamed)
 
@@ -135,8 +152,11 @@ class AttemptedCall(CallState):
             self.arm()
         elif plan.hedge is not None:
             self._hedge(plan, now)
-        elif not self.retried(Code.DEADLINE_EXCEEDED, None, timed_out=True):
-            self.fail(late(self.call, (plan.retry.per_try_timeout, "try")), blamed=True)
+        else:
+            error = late(self.call, (plan.retry.per_try_timeout, "try"))
+            self.before = error
+            if not self.retried(Code.DEADLINE_EXCEEDED, None, timed_out=True):
+                self.fail(error, blamed=True)
 
     # === beside each other ===
 
@@ -198,13 +218,16 @@ class AttemptedCall(CallState):
             self.end_attempt()
             self.leg, call.endpoint = rivals.pop()
             pipeline.drop(call, failed, now, failed=True)
-            if pushback is None:
+            if pushback is None and not self.refused:
                 self._hedge(plan, now)
+            elif pushback is None:
+                self.arm()
             else:
-                self.alarm = now + pushback if pushback >= 0.0 else -1.0
+                self.refused = self.refused or pushback < 0.0
+                self.alarm = -1.0 if self.refused else now + pushback
                 self.arm()
             return True
-        if pushback is not None or self.kept_size > plan.retry.buffer_bytes:
+        if pushback is not None or self.refused or self.kept_size > plan.retry.buffer_bytes:
             return False
         carrier = self._lease_another(failed, now)
         if carrier is None:

@@ -154,6 +154,17 @@ async def test_a_circuit_breaker_opens_says_when_to_come_again_and_closes(tmp_pa
         assert (await here.health()).breaker == health_service_pb2.UpstreamHealth.BREAKER_CLOSED
 
 
+async def test_a_circuit_breaker_counts_attempts_and_ends_those_of_a_call(tmp_path: Path) -> None:
+    breaker = {"failure_threshold": 2, "open_duration": "60s"}
+    retry = {"retry": {"max_attempts": 5, "any_method": True, "budget_percent": 100, "initial_backoff": "0.001s"}}
+    async with Backend() as backend, place(tmp_path, backend, policy=retry, circuit_breaker=breaker) as here:
+        backend.fails = True
+        assert (await failure(here.call())).details() == "broken on purpose"
+        assert len(backend.calls) == 2, "there is none after the one that opened it"
+        assert details(await failure(here.call()))[0] == "CIRCUIT_OPEN"
+        assert "2 calls in a row failed" in (await here.health()).reason
+
+
 async def test_an_outlier_is_set_aside_while_others_serve_and_comes_back(tmp_path: Path) -> None:
     detection = {"consecutive_failures": 3, "base_ejection_duration": "1s"}
     retry = {"retry": {"any_method": True, "budget_percent": 100, "initial_backoff": "0.001s"}}

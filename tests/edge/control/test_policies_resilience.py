@@ -114,8 +114,8 @@ def test_the_last_retry_counts_and_the_smallest_timeouts() -> None:
     assert compile_policies([], made).retry.max_attempts == 2
 
 
-def test_with_hedging_nothing_is_tried_again_besides() -> None:
+def test_with_hedging_the_attempts_of_calls_that_cannot_have_that_are_as_many() -> None:
     made = convert_dict(policies=[{"name": "policies/h", "hedge": {"delay": "1s"}}]).policies
     compiled = compile_policies(["policies/h"], made)
     assert compiled.hedge == HedgeRule(delay=1.0)
-    assert compiled.retry.max_attempts == 1
+    assert compiled.retry == RetryRule(max_attempts=2)

@@ -69,6 +69,12 @@ class Backend(grpc.GenericRpcHandler):
     async def _end(self, way: str, found: dict[str, str], context: Any) -> None:
         if way == "slow":
             await asyncio.sleep(30)
+        if way == "late":
+            # until the next attempt has come
+            async with asyncio.timeout(30):
+                while len(self.attempts) < 2:
+                    await asyncio.sleep(0.01)
+            return
         if way == "head":
             await context.send_initial_metadata((("x-a", "1"),))
         if way != "ok":

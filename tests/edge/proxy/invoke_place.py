@@ -16,7 +16,7 @@ from edge.model.endpoint import Endpoint, EndpointAddress
 from edge.model.errors import GatewayError, NoHealthyEndpoint
 from edge.model.invoke import Invoker, UpstreamError, UpstreamStream
 from edge.model.peers import Peers
-from edge.model.resilience import DEFAULT_RETRY, NO_RETRY, HedgeRule, RetryRule
+from edge.model.resilience import DEFAULT_RETRY, HedgeRule, RetryRule
 from edge.model.schema import Method, SchemaSet, Shape
 from edge.model.settings import Limits
 from edge.model.snapshot import RoutePlan, Snapshot, SourceState, UpstreamPlan
@@ -77,10 +77,16 @@ class Cluster:
     def leave(self, call: Call, failed: bool | None, now: float) -> None:
         raise AssertionError("it admits every call")
 
+    def tried(self, call: Call, failed: bool, now: float) -> None:
+        raise AssertionError("it admits every call")
+
     def find(self, address: str) -> Endpoint | None:
         raise AssertionError("nobody looks for an endpoint")
 
     def drain(self, address: str) -> None:
+        raise AssertionError("nothing is drained")
+
+    def undrain(self, address: str) -> None:
         raise AssertionError("nothing is drained")
 
     def drop(self, address: str) -> None:
@@ -277,7 +283,7 @@ async def place(engine: str, *addresses: str, wishes: Wishes | None = None) -> A
         needs_messages=wish.compression in (Compression.GZIP, Compression.DEFLATE),
         max_request_bytes=wish.max_request,
         max_response_bytes=wish.max_response,
-        retry=wish.retry if wish.hedge is None else NO_RETRY,
+        retry=wish.retry if wish.hedge is None else wish.hedge.in_turn,
         hedge=wish.hedge,
     )
     snapshot = Snapshot(

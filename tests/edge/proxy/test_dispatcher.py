@@ -61,10 +61,16 @@ class OneEndpoint:
     def leave(self, call: Call, failed: bool | None, now: float) -> None:
         raise AssertionError("it admits every call")
 
+    def tried(self, call: Call, failed: bool, now: float) -> None:
+        raise AssertionError("it admits every call")
+
     def find(self, address: str) -> Endpoint | None:
         raise AssertionError("nobody looks for an endpoint")
 
     def drain(self, address: str) -> None:
+        raise AssertionError("nothing is drained")
+
+    def undrain(self, address: str) -> None:
         raise AssertionError("nothing is drained")
 
     def drop(self, address: str) -> None:
