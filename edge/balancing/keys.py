@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 from edge.model.balancing import KeySource
@@ -23,12 +24,13 @@ def hash_key(key: bytes) -> int:
 def key_of(source: KeySource, name: str = "") -> KeyOf:
     """Return what takes the key from a call.
 
-    A header or parameter that is absent or empty, and a peer without address (a unix socket), give no key. Nor do
-    claims and consumers: calls do not carry them yet, so the configuration refuses these.
+    What is absent or empty, and a peer without address (a unix socket), give no key. Nor does a claim that is a list or
+    an object.
 
     Args:
         source: What the key is taken from.
-        name: The header in lower case, or the parameter.
+        name: The header in lower case, the claim, whose parts are names in objects when dots are between them, or the
+            parameter.
     """
     if source is KeySource.HEADER:
         return _header(name)
@@ -36,7 +38,26 @@ def key_of(source: KeySource, name: str = "") -> KeyOf:
         return lambda call: call.path_parameters.get(name, "").encode() or None
     if source is KeySource.PEER_ADDRESS:
         return _peer
-    return lambda _: None
+    if source is KeySource.CONSUMER:
+        return lambda call: call.consumer.encode() or None
+    return _claim(name)
+
+
+def _claim(name: str) -> KeyOf:
+    parts = name.split(".")
+
+    def key(call: Call) -> bytes | None:
+        value = call.claims.get(name)  # names of claims may have dots in them (RFC 7519 section 4.2: they are URIs)
+        if value is None:
+            value = call.claims
+            for part in parts:
+                value = value.get(part) if isinstance(value, Mapping) else None
+        if isinstance(value, str):
+            return value.encode("utf-8", "surrogateescape") or None
+        # as JSON has them: true and 1 are two keys
+        return json.dumps(value).encode() if isinstance(value, (bool, int, float)) else None
+
+    return key
 
 
 def _header(name: str) -> KeyOf:

@@ -50,6 +50,8 @@ class TlsIdentity:
 
 NO_PARAMETERS: Mapping[str, str] = {}
 
+NO_CLAIMS: Mapping[str, object] = {}
+
 
 class Retries:
     """What a call that is tried again remembers of its attempts."""
@@ -82,6 +84,8 @@ class Call:
         "admitted",
         "attempts",
         "cause",
+        "claims",
+        "consumer",
         "deadline",
         "endpoint",
         "first_message",
@@ -141,6 +145,10 @@ class Call:
         """The address of the caller, as in `127.0.0.1:40404` or `unix:`."""
         self.tls: TlsIdentity | None = tls
         """Who the caller is by its certificate, or None."""
+        self.consumer: str = ""
+        """The name of the consumer that authentication has recognized. Empty without one."""
+        self.claims: Mapping[str, object] = NO_CLAIMS
+        """The claims of the caller's verified token. Empty without one."""
         self.started: float = time.monotonic() if started is None else started
         """When the headers arrived, by the monotonic clock, in seconds."""
         self.deadline: float | None = deadline

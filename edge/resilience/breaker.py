@@ -6,6 +6,9 @@
 | OPEN      | none                 | HALF_OPEN when `open_duration` is over                               |
 | HALF_OPEN | `half_open_calls`    | CLOSED after `success_threshold` successes, OPEN after one failure   |
 
+A half-open one lets as many through once more when nothing was heard of the last ones for `open_duration`: they may be
+streams that go on for hours.
+
 A call that was let through in an earlier state says nothing about the present one: each carries the ticket it was
 given.
 """
@@ -39,6 +42,7 @@ class Breaker:
     __slots__ = (
         "_era",
         "_opened",
+        "_probed",
         "_probes",
         "_row",
         "_settings",
@@ -56,6 +60,7 @@ class Breaker:
         self._era = 0
         self._opened = 0.0
         self._probes = 0
+        self._probed = 0.0
         self._successes = 0
         self.entered = 0.0
         """When its state became what it is, by the monotonic clock in seconds."""
@@ -69,9 +74,12 @@ class Breaker:
         if self.state is BreakerState.CLOSED:
             return self._era
         self.look(now)
-        if self.state is BreakerState.OPEN or self._probes >= self._settings.half_open_calls:
+        if self.state is BreakerState.OPEN:
+            return REFUSED
+        if self._probes >= self._settings.half_open_calls and not self.unheard(now):
             return REFUSED
         self._probes += 1
+        self._probed = now
         return self._era
 
     def settle(self, ticket: int, failed: bool | None, now: float) -> bool:
@@ -126,6 +134,18 @@ class Breaker:
         self._enter(BreakerState.HALF_OPEN, "a few calls try whether it works again", now)
         return True
 
+    def unheard(self, now: float) -> bool:
+        """Return whether a half-open breaker has waited so long for those that try that others may; then forget them.
+
+        It is to be asked when as many are under way as may.
+        """
+        if self.state is not BreakerState.HALF_OPEN or now < self._probed + self._settings.open_duration:
+            return False
+        self._era += 1
+        self._probes = 0
+        self._probed = now
+        return True
+
     def retry_after(self, now: float) -> float:
         """Return the seconds after which an open breaker lets a call try, 0 in other states."""
         if self.state is not BreakerState.OPEN:
@@ -162,4 +182,5 @@ class Breaker:
         self.reason = reason
         self._era += 1
         self._probes = 0
+        self._probed = now
         self._successes = 0

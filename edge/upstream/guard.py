@@ -230,6 +230,8 @@ class Guard:
         for endpoint, breaker in (self._breakers or {}).items():
             if breaker.look(now):
                 changed = self._judge(endpoint, breaker) or changed
+            elif endpoint.active >= endpoint.max_active and breaker.unheard(now):
+                self._judge(endpoint, breaker)
         if self._outliers is not None and self._detection is not None:
             verdicts = self._outliers.returning(now)
             if now >= self._sweep_at:
@@ -251,6 +253,11 @@ class Guard:
             now + breaker.retry_after(now)
             for breaker in breakers
             if breaker is not None and breaker.state is BreakerState.OPEN
+        ]
+        due += [
+            now + self._settings.open_duration
+            for breaker in (self._breakers or {}).values()
+            if self._settings is not None and breaker.state is BreakerState.HALF_OPEN
         ]
         if self._outliers is not None and self._detection is not None:
             if not self._sweep_at:

@@ -127,7 +127,6 @@ class RequestHead(Head):
             self.hosts = model.hosts
             self.given_host = model.given_host
         self.grpc = True
-        self.simple = True
         self.shape = shape
         self.metadata = self.fields = tuple(fields[shape.first :])
         if model.timed:

@@ -39,8 +39,43 @@ def test_the_key_is_a_parameter_of_the_path() -> None:
 
 
 @pytest.mark.parametrize("source", [KeySource.CLAIM, KeySource.CONSUMER])
-def test_what_calls_do_not_carry_yet_is_no_key(source: KeySource) -> None:
+def test_callers_whom_nobody_has_recognized_have_no_key(source: KeySource) -> None:
     assert key_of(source, "sub")(Call("/a/B", peer="10.0.0.1:1")) is None
+
+
+def test_the_key_is_the_consumer() -> None:
+    call = Call("/a/B")
+    call.consumer = "consumers/ann"
+    assert key_of(KeySource.CONSUMER)(call) == b"consumers/ann"
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("sub", b"ann"),
+        ("org.tenant", b"acme"),
+        ("org.id", b"7"),
+        ("https://example.com/team", b"blue"),
+        ("admin", b"true"),
+        ("empty", None),
+        ("org", None),
+        ("roles", None),
+        ("org.none", None),
+        ("sub.more", None),
+        ("none", None),
+    ],
+)
+def test_the_key_is_a_claim_of_the_token(name: str, key: bytes | None) -> None:
+    call = Call("/a/B")
+    call.claims = {
+        "sub": "ann",
+        "org": {"tenant": "acme", "id": 7},
+        "https://example.com/team": "blue",
+        "admin": True,
+        "empty": "",
+        "roles": ["a", "b"],
+    }
+    assert key_of(KeySource.CLAIM, name)(call) == key
 
 
 def test_the_hash_is_the_same_everywhere() -> None:

@@ -83,6 +83,20 @@ def test_a_half_open_one_lets_so_many_through_at_once() -> None:
     assert breaker.admit(105.2) == REFUSED
 
 
+def test_calls_that_do_not_end_keep_others_from_trying_for_the_open_time_only() -> None:
+    breaker = opened()
+    streams = [breaker.admit(105.0), breaker.admit(106.0)]
+    assert breaker.admit(110.9) == REFUSED
+    others = [breaker.admit(111.0), breaker.admit(111.0)]
+    assert REFUSED not in others
+    assert breaker.admit(111.0) == REFUSED
+    assert not breaker.settle(streams[0], True, 112.0), "what was begun so long ago says nothing of now"
+    assert breaker.admit(112.0) == REFUSED
+    breaker.settle(others[0], False, 112.0)
+    assert breaker.settle(others[1], False, 112.0)
+    assert breaker.state is BreakerState.CLOSED
+
+
 def test_enough_successes_close_it() -> None:
     breaker = opened()
     assert call(breaker, False, 105.0)

@@ -16,6 +16,8 @@ from edge.model.upstreams import Upstream
 from edge.resilience.breaker import BreakerState
 from edge.upstream.guard import Guard
 
+PER_ENDPOINT = CircuitBreaker(failure_threshold=2, open_duration=5.0, half_open_calls=1, per_endpoint=True)
+
 
 class Place:
     """A guard, its endpoints and the time."""
@@ -269,3 +271,24 @@ async def test_attempts_count_like_calls_and_one_that_tries_has_all_of_its_attem
     assert here.guard.breaker[0] is BreakerState.HALF_OPEN
     here.guard.leave(trying, False, here.now)
     assert here.guard.breaker == (BreakerState.CLOSED, "")
+
+
+async def test_a_stream_that_tries_an_endpoint_keeps_others_from_it_for_the_open_time_only(places: list[Place]) -> None:
+    here = place(places, circuit_breaker=PER_ENDPOINT)
+    endpoint = here.endpoints[0]
+    here.ends(endpoint, True, True)
+    assert endpoint.state is EndpointState.EJECTED
+    here.now += 5.0
+    here.guard.look()
+    assert endpoint.max_active == 1
+    endpoint.active = 1  # a stream that goes on for hours
+    here.now += 4.9
+    here.guard.look()
+    assert endpoint.max_active == 1
+    here.now += 0.1
+    here.guard.look()
+    assert endpoint.max_active == 2
+    here.guard.look()
+    assert endpoint.max_active == 2
+    here.ends(endpoint, False)
+    assert endpoint.max_active > 1000
