@@ -72,7 +72,7 @@ class RequestShape:
 
 def shape_of(head: RequestHead, literals: list[int]) -> RequestShape | None:
     """Return the shape of a request, or None when there is more to it than values: it is looked at each time."""
-    if head.malformed or not head.grpc or not head.simple:
+    if head.malformed or not head.grpc or not head.simple or head.protocol:
         return None
     names = [name for name, _ in head.received]
     for at in literals:

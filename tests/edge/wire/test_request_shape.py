@@ -135,3 +135,13 @@ def test_a_time_limit_of_each_call_is_read() -> None:
         caller.decoder.decode(caller.encoder.encode([("traceparent", f"other-{number}")]))
         timeouts.append(caller.send(call(number, ("grpc-timeout", f"{number + 1}S"))).timeout)
     assert timeouts == [1.0, 2.0, 3.0]
+
+
+def test_an_extended_connect_leaves_no_shape() -> None:
+    caller = Caller()
+    for number in range(3):
+        fields = call(number)
+        connect = [(":method", "CONNECT"), *fields[1:4], (":protocol", "websocket"), *fields[4:]]
+        head = caller.send(connect)
+        assert (head.verb, head.protocol) == ("CONNECT", "websocket")
+    assert not caller.shapes._shapes
