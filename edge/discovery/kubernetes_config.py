@@ -27,6 +27,16 @@ LOAD_DEADLINE: Final = 30.0
 
 _MAX_WORDS: Final = 300
 
+_SOMEBODY = "the gateway would be somebody else; give the credentials of the user that is meant"
+_IGNORED: Final = {
+    "as": _SOMEBODY,
+    "as-uid": _SOMEBODY,
+    "as-groups": _SOMEBODY,
+    "as-user-extra": _SOMEBODY,
+    "auth-provider": "kubectl has dropped it as well; take `exec`",
+}
+"""What the package passes over without a word in the user of a kubeconfig, and what to do instead."""
+
 
 class AccessError(Exception):
     """The API server cannot be asked as configured. The message says why and how to mend it; it has no secrets."""
@@ -51,8 +61,8 @@ class Access:
     server_name: str = ""
     """The name its certificate has to be for. Empty means the host of the URL."""
 
-    proxy: str = ""
-    """The URL of the HTTP proxy to go through. Empty means none."""
+    proxy: str = field(default="", repr=False)
+    """The URL of the HTTP proxy to go through, perhaps with a password. Empty means none."""
 
     tls: ssl.SSLContext | None = field(default=None, compare=False, repr=False)
     """How the server is verified and what is shown to it. None with `http:`."""
@@ -119,20 +129,29 @@ def from_kubeconfig(path: str, context: str) -> Access:
         raise AccessError(
             f"{words}: the package `kubernetes` is not there; install it with `pip install edge-gateway[kubernetes]`"
         ) from None
-    configuration = client.Configuration()
+    configuration: Any = client.Configuration()
+    # a token goes through the proxy that the file names (`proxy-url`) and not through one of the environment
+    configuration.proxy = None
     said = _Said()
     logging.getLogger().addHandler(said)
     try:
         config.load_kube_config(  # type: ignore[no-untyped-call]
             str(file), context or None, configuration, persist_config=False
         )
-        contexts, current = config.list_kube_config_contexts(str(file))  # type: ignore[no-untyped-call]
+        chosen, user = _chosen(file, context)
     except Exception as error:
         # a boundary: besides its ConfigException the package lets those of YAML, of files and of what it calls through
         raise AccessError(f"{words}: {_short(str(error)) or type(error).__name__}") from None
     finally:
         logging.getLogger().removeHandler(said)
-    chosen = next((one for one in contexts if one["name"] == context), current) if context else current
+    for key, instead in _IGNORED.items():
+        if user.get(key):
+            raise AccessError(f"{words}: `{key}` of its user is not supported: {instead}")
+    if configuration.proxy and not configuration.proxy.startswith(("http://", "https://")):
+        kind = configuration.proxy.partition(":")[0]
+        raise AccessError(f"{words}: a `proxy-url` with `{kind}:` is not supported: name an HTTP proxy, `http:`")
+    if not configuration.host.startswith(("http://", "https://")):
+        raise AccessError(f"{words}: `server` of its cluster has to be a URL, as in `https://10.0.0.1:6443`")
     # older versions of the package name it `authorization`
     authorization = configuration.api_key.get("BearerToken") or configuration.api_key.get("authorization") or ""
     if said.words and not authorization and not configuration.cert_file:
@@ -149,7 +168,7 @@ def from_kubeconfig(path: str, context: str) -> Access:
     )
     return Access(
         url=configuration.host,
-        namespace=(chosen["context"].get("namespace") or "default"),
+        namespace=chosen.get("namespace") or "default",
         words=words,
         authorization=authorization,
         server_name=configuration.tls_server_name or "",
@@ -157,6 +176,25 @@ def from_kubeconfig(path: str, context: str) -> Access:
         tls=tls,
         tls_digest=digest,
     )
+
+
+def _chosen(file: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the context of that name, or the current one, of a kubeconfig that the package has taken, and its user.
+
+    Raises:
+        AccessError: there is no such user.
+    """
+    import yaml
+
+    document = yaml.safe_load(file.read_text())
+    name = name or document["current-context"]
+    context = next(one["context"] for one in document["contexts"] if one["name"] == name)
+    if not (named := context.get("user")):
+        return context, {}
+    for one in document.get("users") or ():
+        if one["name"] == named:
+            return context, one.get("user") or {}
+    raise AccessError(f"the user `{named}` of its context is not in the file")
 
 
 class Credentials:

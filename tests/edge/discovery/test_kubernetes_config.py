@@ -194,6 +194,48 @@ def test_a_kubeconfig_that_is_wrong(tmp_path: Path, change: dict[str, Any], cont
     assert str(caught.value).startswith(f"kubeconfig {path}")
 
 
+def test_no_proxy_of_the_environment_gets_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://elsewhere:3128")
+    monkeypatch.setenv("https_proxy", "http://elsewhere:3128")
+    assert from_kubeconfig(kubeconfig(tmp_path, {"token": "t"}), "").proxy == ""
+
+
+def test_a_context_is_taken_whatever_the_current_one_is(tmp_path: Path) -> None:
+    path = Path(kubeconfig(tmp_path, {"token": "t"}))
+    for current in ("", "current-context: gone\n"):
+        path.write_text(path.read_text().replace("current-context: one\n", current))
+        assert from_kubeconfig(str(path), "one").namespace == "shop"
+
+
+@pytest.mark.parametrize(
+    ("user", "cluster", "words"),
+    [
+        ({"token": "t", "as": "admin"}, {}, "`as` of its user is not supported: the gateway would be somebody else"),
+        ({"token": "t", "as-groups": ["g"]}, {}, "`as-groups` of its user is not supported"),
+        ({"auth-provider": {"name": "x", "config": {}}}, {}, "`auth-provider` of its user is not supported"),
+        ({"token": "t"}, {"proxy-url": "socks5://u:hidden@h:1"}, "a `proxy-url` with `socks5:` is not supported"),
+        ({"token": "t"}, {"server": "10.0.0.1:6443"}, "`server` of its cluster has to be a URL"),
+    ],
+)
+def test_what_would_be_passed_over_is_refused(
+    tmp_path: Path, user: dict[str, Any], cluster: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(AccessError, match=words) as caught:
+        from_kubeconfig(kubeconfig(tmp_path, user, **cluster), "")
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_user_that_is_not_in_the_file(tmp_path: Path) -> None:
+    path = Path(kubeconfig(tmp_path, {"token": "t"}))
+    path.write_text(path.read_text().replace("user: u\n", "user: lost\n"))
+    with pytest.raises(AccessError, match="the user `lost` of its context is not in the file"):
+        from_kubeconfig(str(path), "")
+
+
+def test_the_password_of_a_proxy_is_not_shown() -> None:
+    assert "hidden" not in repr(Access(url="https://a", namespace="n", words="w", proxy="http://u:hidden@p:1"))
+
+
 @pytest.mark.parametrize("text", ["", "a: [", "[]", "kind: Config", "\t"])
 def test_a_kubeconfig_that_is_none(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config"
