@@ -53,9 +53,11 @@ class Cluster:
         self.schema = SchemaSet(methods={path: Method(path, Shape.UNARY, "Q", "A", idempotent=True) for path in paths})
         self.leases: list[str] = []
         self.failed: list[bool] = []
+        self.enough = 0
+        """After so many leases there is no endpoint any more; 0 means never."""
 
     def pick(self, call: Call, now: float) -> Endpoint:
-        if not self.endpoints:
+        if not self.endpoints or len(self.leases) == self.enough > 0:
             raise NoHealthyEndpoint(f"{self.name} has no endpoint")
         endpoint = self.endpoints[len(self.leases) % len(self.endpoints)]
         self.leases.append(endpoint.address)
