@@ -37,18 +37,27 @@ class CoreStream:
         core: The core.
         call: The call, opened.
         limit: Returns the seconds from the arrival of the call that it may take, and who says so.
+        begun: Returns whether an attempt whose side has ended has answered with a message, which it reads: gRPC keeps
+            a status back until what came before it was read. None for who reads while it sends.
 
     Raises:
         GatewayError: it could not be made.
     """
 
-    def __init__(self, core: Core, call: Call, limit: Callable[[], Limit]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        call: Call,
+        limit: Callable[[], Limit],
+        begun: Callable[[Any], Awaitable[bool]] | None = None,
+    ) -> None:
         plan = call.plan
         assert plan is not None, "the call has been opened"
         self.failure: GatewayError | None = None
         """Why there was no further attempt, when it was not how the last one ended."""
         self._core = core
         self._call = call
+        self._begun = begun
         self._plan: RoutePlan = plan
         connection, self._metadata = core.lease(call)
         self.limit = limit()
@@ -113,6 +122,9 @@ class CoreStream:
                 return True
             if self._over() or self._kept is None or self._kept_size > self._plan.retry.buffer_bytes:
                 self._late_try()
+                return False
+            if self._begun is not None and not failed.done() and await self._begun(failed):
+                self.answered()
                 return False
             status = await final_status(failed)
             wait = None if status is None else self._ask(status)

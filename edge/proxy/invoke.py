@@ -19,7 +19,7 @@ from edge.model.invoke import Reply, UpstreamError, split_details
 from edge.model.refusals import deadline, late, no_message, too_large
 from edge.model.snapshot import RoutePlan
 from edge.model.status import Code
-from edge.proxy.core_attempts import unary_again, unary_paced
+from edge.proxy.core_attempts import seconds_left, unary_again, unary_paced
 from edge.proxy.core_stream import ENDED, CoreStream
 from edge.proxy.exchange import Core, initial_for, shrunk, time_limit
 from edge.proxy.idle import IdleTimer
@@ -68,7 +68,9 @@ class GrpcInvoker:
                 if plan.paced:
                     answer = await unary_paced(self._core, call, connection, request, metadata, limit)
                 else:
-                    answer = await connection.unary(call.method)(request, seconds=_left(call, limit), metadata=metadata)
+                    left = seconds_left(call, limit)
+                    seconds = None if left is None else shrunk(left)
+                    answer = await connection.unary(call.method)(request, seconds=seconds, metadata=metadata)
             except grpc.aio.AioRpcError as error:
                 if plan.paced:
                     raise
@@ -103,6 +105,7 @@ class GrpcStream:
         "_idle",
         "_initial",
         "_limit",
+        "_peeked",
         "_plan",
         "_receive",
         "_stream",
@@ -123,7 +126,8 @@ class GrpcStream:
         self._trailing: MetadataPairs = ()
         self._initial: MetadataPairs | None = None
         self._receive: Any = None
-        self._stream = CoreStream(core, call, lambda: time_limit(call, *plan.stream_limit, call.started))
+        self._peeked: tuple[Any, asyncio.Task[Any]] | None = None
+        self._stream = CoreStream(core, call, lambda: time_limit(call, *plan.stream_limit, call.started), self._begun)
         self._limit = self._stream.limit
         seconds = self._limit[0]
         loop = asyncio.get_running_loop()
@@ -163,9 +167,22 @@ class GrpcStream:
     async def _ended(self, upstream: Any) -> bool:
         """Whether an attempt without metadata has ended already with a status other than OK; see `HEADER_HOLD`."""
         try:
-            return await asyncio.wait_for(final_status(upstream), HEADER_HOLD) is not None
+            # wait_for would swallow a cancellation that comes when the status has just come too
+            async with asyncio.timeout(HEADER_HOLD):
+                return await final_status(upstream) is not None
         except TimeoutError:
             return False
+
+    async def _begun(self, upstream: Any) -> bool:
+        """Read ahead on an attempt that takes no more requests: transcoders send all of them before they receive."""
+        await initial_metadata(upstream)
+        if self._receive is not None:
+            return True  # another task receives
+        if self._peeked is None or self._peeked[0] is not upstream:
+            name = f"read ahead {self._call.method}"
+            self._peeked = upstream, asyncio.get_running_loop().create_task(receiver(upstream)(), name=name)
+        # whoever sends may be cancelled while another task waits for the same
+        return await asyncio.shield(self._peeked[1]) is not grpc.aio.EOF
 
     async def send(self, message: bytes) -> bool:
         """Send one message and wait while the upstream does not read.
@@ -208,7 +225,11 @@ class GrpcStream:
         if self._receive is None:
             await self.initial()
             self._receive = receiver(self._stream.upstream)
-        message = await self._receive()
+        peeked, self._peeked = self._peeked, None
+        if peeked is not None and peeked[0] is self._stream.upstream:
+            message = await peeked[1]
+        else:
+            message = await self._receive()
         if self.refusal is not None:
             raise self.refusal
         if message is grpc.aio.EOF:
@@ -250,6 +271,9 @@ class GrpcStream:
         if timer is not None:
             timer.cancel()
         self._task = None
+        peeked, self._peeked = self._peeked, None
+        if peeked is not None:
+            peeked[1].cancel()
         self._stream.close()
 
     async def _finish(self) -> None:
@@ -264,24 +288,6 @@ class GrpcStream:
 
     def _went_idle(self, seconds: float) -> None:
         self.end(deadline(self._call, "stream idle", seconds))
-
-
-def _left(call: Call, limit: tuple[float | None, str]) -> float | None:
-    """Return the seconds an upstream is given: what is left, for the request may have taken long to arrive.
-
-    Args:
-        call: The call.
-        limit: The seconds from its arrival, and who sets the limit.
-
-    Raises:
-        DeadlineExceeded: there are none left, so that nothing is sent.
-    """
-    if limit[0] is None:
-        return None
-    left = limit[0] - (time.monotonic() - call.started)
-    if left <= 0:
-        raise late(call, limit)
-    return shrunk(left)
 
 
 def _failure(

@@ -5,6 +5,8 @@
 - `read` returns nothing more once the status is there, also when messages that came before it have not been read.
 - Either may find the status INTERNAL "Internal error from Core" for a moment, before the real one arrives.
 - A status code beyond 16 raises KeyError.
+- Initial metadata that arrives together with the status may be lost: the status is handled first and says that there
+  is none. Nothing can be done about that; the call then looks like one whose answer has not begun.
 - Metadata is sorted into lists by name, which loses the order between names and costs time in every call.
 
 What lies under `read` and `write` does none of this. It is not public, so a grpcio without it gets the public methods.
@@ -21,8 +23,8 @@ import grpc.aio
 
 CORE_ERROR = "Internal error from Core"
 
-LATE_STATUS = 0.1
-"""Seconds the real status may come after that."""
+LATE_STATUS = 1.0
+"""Seconds the real status may come after that. Without much else to do it is there in some milliseconds."""
 
 
 def sender(upstream: Any) -> Callable[[bytes], Awaitable[None]]:

@@ -240,7 +240,8 @@ class HttpAnswer:
             if self._continued is not None:
                 # an endpoint that does not know the header gets the body all the same
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._continued.wait(), EXPECT_SECONDS)
+                    async with asyncio.timeout(EXPECT_SECONDS):
+                        await self._continued.wait()
             if body.length is None:
                 while piece := await body.read():
                     self.body_read = True

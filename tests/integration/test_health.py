@@ -182,8 +182,13 @@ async def test_a_backend_that_is_killed_is_out_and_back_after_its_start(place: P
     *others, killed = place.shops
     async with load(place) as counts:
         await asyncio.to_thread(killed.kill)
-        shown = await place.shown(lambda found: found[killed.name].state == UNHEALTHY)
-        assert "cannot be reached: Connection refused" in (shown.reason, shown.last_error)
+        # first, for a moment, it is the connection that was lost; why it cannot be made is the system's to say
+        await place.shown(
+            lambda found: (
+                found[killed.name].state == UNHEALTHY
+                and "cannot be reached: " in found[killed.name].reason + found[killed.name].last_error
+            )
+        )
         await place.spread(GET, *others)
         await asyncio.to_thread(killed.restart)
         await place.all_active()

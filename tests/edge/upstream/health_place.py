@@ -106,10 +106,11 @@ class Place:
         return self.cluster.endpoints[0]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for the change that makes a condition true."""
+        """Wait for the change that makes a condition true, and for the cluster to have taken it over."""
         async with asyncio.timeout(WAIT):
             async for _ in self.clusters.changes.follow():
                 if condition():
+                    await asyncio.sleep(0)  # an endpoint tells its cluster in the next turn of the loop
                     return
 
     async def active(self) -> None:
